@@ -1,0 +1,1 @@
+"""Ray actors: the bridge, the processors and the supervisor."""

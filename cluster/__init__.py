@@ -1,0 +1,1 @@
+"""The local stack, the imustream command and what runs it all on a cluster."""

@@ -1,0 +1,1 @@
+"""The parts of imustream on one machine: real servers as supervised processes."""

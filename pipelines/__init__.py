@@ -1,0 +1,1 @@
+"""The data path: frames, topics, settings, operators and the transactional runtime."""

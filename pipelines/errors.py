@@ -1,0 +1,40 @@
+"""Every error imustream raises on purpose.
+
+ImustreamError
+├── ConfigurationError      a setting is wrong: correct it and start again
+├── UnavailableError        a server is away or a port is taken: mend it, then try again
+├── ToolMissingError        a program is not installed: `make setup` installs it
+├── DataError               input from outside is not what its format says
+├── FencedError             a newer slot has taken over: stop, nothing is lost
+└── PipelineStoppedError    going on would lose or hide data: an operator must decide
+
+Each message says what was wrong, where, and what to do.
+"""
+
+
+class ImustreamError(Exception):
+    """The base of all errors that a user may see; the command line prints it as one line."""
+
+
+class ConfigurationError(ImustreamError):
+    """A setting has a value that cannot work."""
+
+
+class UnavailableError(ImustreamError):
+    """A server did not answer, or a port it needs is taken."""
+
+
+class ToolMissingError(ImustreamError):
+    """A program that this command needs is not installed."""
+
+
+class DataError(ImustreamError):
+    """Input from outside does not have the form it should have."""
+
+
+class FencedError(ImustreamError):
+    """A newer instance holds this slot's transactional id; this one must stop."""
+
+
+class PipelineStoppedError(ImustreamError):
+    """The pipeline stopped itself because going on would lose or hide data."""

@@ -1,0 +1,201 @@
+"""Every setting of imustream, with its default and what it means.
+
+A value comes from, first found first taken: the environment (``IMUSTREAM_KAFKA__BOOTSTRAP_SERVERS``),
+a TOML file (``IMUSTREAM_CONFIG``, or ``imustream.toml`` in the working folder), the default here.
+``imustream settings`` prints them all.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from pipelines.errors import ConfigurationError
+
+CONFIG_FILE_VARIABLE = "IMUSTREAM_CONFIG"
+
+
+class MqttSettings(BaseModel):
+    """The MQTT broker that devices publish to."""
+
+    host: str = Field("127.0.0.1", description="Host of the MQTT broker.")
+    port: int = Field(1883, ge=1, le=65535, description="Port of the MQTT broker.")
+    username: str | None = Field(None, description="User name, where the broker asks for one.")
+    password: SecretStr | None = Field(None, description="Password of that user.")
+    tls_ca_file: Path | None = Field(None, description="CA certificates; set it to speak TLS.")
+    client_id: str = Field(
+        "imustream-bridge", description="The bridge's client id; its session is kept under it."
+    )
+    session_expiry_s: int = Field(
+        604_800, ge=60, description="How long the broker keeps the bridge's session and queue."
+    )
+    receive_maximum: int = Field(
+        2_000, ge=1, le=65_535, description="Messages the bridge takes before it acknowledges any."
+    )
+    max_payload_bytes: int = Field(
+        262_144, ge=64, le=900_000, description="A larger payload goes to the dead letters."
+    )
+
+
+class KafkaSettings(BaseModel):
+    """The Kafka cluster that holds every stage's records."""
+
+    bootstrap_servers: str = Field("127.0.0.1:9092", description="Comma-separated host:port.")
+    replication_factor: int = Field(1, ge=1, description="Replicas of each topic we create.")
+    min_insync_replicas: int = Field(1, ge=1, description="Replicas that must have each record.")
+    options: dict[str, str] = Field(
+        default_factory=dict,
+        description="Further librdkafka options of every client, such as security.protocol.",
+    )
+
+
+class MongoSettings(BaseModel):
+    """The document database for sensors and sessions; MongoDB or what speaks its protocol."""
+
+    uri: SecretStr = Field(
+        SecretStr("mongodb://127.0.0.1:27017"), description="Connection string."
+    )
+    database: str = Field("streaming_poc", description="Name of the database.")
+
+
+class ProcessingSettings(BaseModel):
+    """What sensor_processing does to frames."""
+
+    sample_rate_hz: float = Field(200.0, gt=0, le=100_000, description="Samples per second.")
+    lateness_s: float = Field(2.0, ge=0, description="How late a sample may be and still count.")
+    window_s: float = Field(2.0, gt=0, description="Length of the tumbling motion windows.")
+    silence_ticks: int = Field(
+        10, ge=2, description="Ticks (seconds) without a frame that close a sensor's windows."
+    )
+    max_future_s: float = Field(
+        60.0, gt=0, description="A timestamp further ahead of its reception is quarantined."
+    )
+    forget_ticks: int = Field(
+        604_800, ge=60, description="Ticks of silence after which a sensor's state is dropped."
+    )
+    stop_share: float = Field(
+        0.5, gt=0, le=1, description="Share of active sensors failing that stops the pipeline."
+    )
+    stop_min_sensors: int = Field(
+        5, ge=1, description="The pipeline is never stopped for fewer failing sensors than this."
+    )
+
+
+class SlotSettings(BaseModel):
+    """How a processor's loop turns."""
+
+    slots: int = Field(1, ge=1, le=10, description="Slots of a pipeline that has no record yet.")
+    turn_ms: int = Field(
+        25, ge=1, le=1_000, description="How long a turn waits for records: latency against CPU."
+    )
+    max_records: int = Field(8_192, ge=1, description="Most records in one turn.")
+    snapshot_s: float = Field(
+        1.0, gt=0, description="How often changed state is written; a restart replays that much."
+    )
+    transaction_timeout_s: int = Field(
+        30, ge=5, description="A transaction left open is aborted after this long."
+    )
+
+
+class LiveSettings(BaseModel):
+    """The WebSocket streams."""
+
+    queue_messages: int = Field(
+        64, ge=1, description="Messages kept for a slow client; beyond it the oldest are dropped."
+    )
+    max_clients: int = Field(2_000, ge=1, description="WebSocket clients of one replica.")
+
+
+class ServeSettings(BaseModel):
+    """Where the HTTP and WebSocket applications listen."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8_000, ge=1, le=65535, description="Port of api and live.")
+
+
+class AuthSettings(BaseModel):
+    """Who gets in."""
+
+    secret: SecretStr | None = Field(
+        None,
+        description="Key that signs log-in codes and cookies, 32 characters or more; "
+        "`imustream up` makes one in the state folder. Without it every request is refused.",
+    )
+    cookie_hours: float = Field(12.0, gt=0, description="How long a log-in lasts.")
+
+
+class RaySettings(BaseModel):
+    """The Ray cluster that runs actors and Serve."""
+
+    address: str = Field("auto", description="Address of the Ray cluster.")
+    namespace: str = Field("imustream", description="Namespace of our actors.")
+
+
+class LocalSettings(BaseModel):
+    """The one-machine stack that `imustream up` starts."""
+
+    state_dir: Path = Field(
+        Path(".state"), description="Folder of all data, logs and process files of `up`."
+    )
+    brokers: int = Field(1, description="Kafka brokers: 1, or 3 with replication.")
+
+
+class Settings(BaseSettings):
+    """All settings. Build it with :func:`load_settings`, which turns errors into one line."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="IMUSTREAM_", env_nested_delimiter="__", extra="forbid"
+    )
+
+    mqtt: MqttSettings = MqttSettings()
+    kafka: KafkaSettings = KafkaSettings()
+    mongo: MongoSettings = MongoSettings()
+    processing: ProcessingSettings = ProcessingSettings()
+    slot: SlotSettings = SlotSettings()
+    live: LiveSettings = LiveSettings()
+    serve: ServeSettings = ServeSettings()
+    auth: AuthSettings = AuthSettings()
+    ray: RaySettings = RaySettings()
+    local: LocalSettings = LocalSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values from the caller, then the environment, then the TOML file."""
+        file = Path(os.environ.get(CONFIG_FILE_VARIABLE, "imustream.toml"))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings.
+
+    Raises:
+        ConfigurationError: a value is wrong; the message names it, where it may be set and why.
+    """
+    file = os.environ.get(CONFIG_FILE_VARIABLE)
+    if file is not None and not Path(file).is_file():
+        raise ConfigurationError(f"{CONFIG_FILE_VARIABLE} names {file}, which is no file")
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(
+            f"setting {path}: {first['msg']} (got {first.get('input')!r}); "
+            f"correct IMUSTREAM_{path.replace('.', '__').upper()} or the TOML file"
+        ) from None
+    except ValueError as error:
+        raise ConfigurationError(f"the settings file cannot be read: {error}") from None

@@ -1,0 +1,1 @@
+"""Ray Serve applications: the API, the live WebSocket streams and the dashboard."""

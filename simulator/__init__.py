@@ -1,0 +1,1 @@
+"""A fleet of simulated sensors with ground truth and faults on request."""
