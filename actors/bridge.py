@@ -1,0 +1,93 @@
+"""The bridge as a Ray actor: one in the cluster, restarted by Ray, its loop in a thread."""
+
+import threading
+from typing import Any
+
+import ray
+
+from actors.bridge_loop import BridgeLoop
+from actors.code_version import code_version
+from pipelines.errors import UnavailableError
+from pipelines.settings import Settings
+
+NAME = "imustream-bridge"
+STOP_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 30.0
+
+
+class Bridge:
+    """Holds the loop. It starts in ``__init__``, so that Ray's restart starts it again."""
+
+    def __init__(self, settings: Settings, version: str) -> None:
+        self._loop = BridgeLoop(settings, version)
+        self._thread = threading.Thread(target=self._loop.run, name="bridge", daemon=True)
+        self._thread.start()
+
+    def status(self) -> dict[str, Any]:
+        """Return the accounts, as :class:`actors.bridge_loop.BridgeStatus` says."""
+        return {**self._loop.status(), "running": self._thread.is_alive()}
+
+    def stop(self) -> None:
+        """Let Kafka take what is in flight, acknowledge it, and leave the broker."""
+        self._loop.stop()
+        self._thread.join(STOP_TIMEOUT_S)
+
+
+def start(settings: Settings) -> None:
+    """Start the bridge, or replace one that runs other code. Ray must be initialised.
+
+    Raises:
+        UnavailableError: Ray did not start it in time.
+    """
+    version = code_version()
+    running = find(settings)
+    if running is not None:
+        status = _answer(running.status.remote())
+        if status is not None and status["running"] and status["code_version"] == version:
+            return
+        stop(settings)
+    actor = (
+        ray.remote(Bridge)
+        .options(
+            name=NAME,
+            namespace=settings.ray.namespace,
+            lifetime="detached",
+            max_restarts=-1,
+            num_cpus=0,
+        )
+        .remote(settings, version)
+    )
+    if _answer(actor.status.remote()) is None:
+        raise UnavailableError(
+            f"Ray did not start the bridge within {START_TIMEOUT_S:.0f} s; "
+            f"look for {NAME} in Ray's dashboard"
+        )
+
+
+def stop(settings: Settings) -> None:
+    """End the bridge where one runs; what it had not acknowledged waits at the broker."""
+    actor = find(settings)
+    if actor is not None:
+        _answer(actor.stop.remote())
+        ray.kill(actor, no_restart=True)
+
+
+def status(settings: Settings) -> dict[str, Any] | None:
+    """Return the running bridge's accounts; None where none runs or it does not answer."""
+    actor = find(settings)
+    return None if actor is None else _answer(actor.status.remote())
+
+
+def find(settings: Settings) -> Any:
+    """Return the actor's handle, or None."""
+    try:
+        return ray.get_actor(NAME, namespace=settings.ray.namespace)
+    except ValueError:
+        return None
+
+
+def _answer(reference: Any) -> Any:
+    try:
+        return ray.get(reference, timeout=START_TIMEOUT_S)
+    except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError):
+        return None
