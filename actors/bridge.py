@@ -46,7 +46,7 @@ def start(settings: Settings) -> None:
         if status is not None and status["running"] and status["code_version"] == version:
             return
         stop(settings)
-    actor = (
+    actor: Any = (
         ray.remote(Bridge)
         .options(
             name=NAME,

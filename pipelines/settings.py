@@ -7,7 +7,7 @@ a TOML file (``IMUSTREAM_CONFIG``, or ``imustream.toml`` in the working folder),
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -38,6 +38,12 @@ class MqttSettings(BaseModel):
     )
     receive_maximum: int = Field(
         2_000, ge=1, le=65_535, description="Messages the bridge takes before it acknowledges any."
+    )
+    max_inflight_bytes: int = Field(
+        268_435_456, ge=1_048_576, description="Bytes of those messages; beyond it reading stops."
+    )
+    keepalive_s: int = Field(
+        30, ge=5, le=65_535, description="A connection silent for this long is tested with a ping."
     )
     max_payload_bytes: int = Field(
         262_144, ge=64, le=900_000, description="A larger payload goes to the dead letters."
@@ -144,7 +150,16 @@ class LocalSettings(BaseModel):
     state_dir: Path = Field(
         Path(".state"), description="Folder of all data, logs and process files of `up`."
     )
-    brokers: int = Field(1, description="Kafka brokers: 1, or 3 with replication.")
+    brokers: Literal[1, 3] = Field(1, description="Kafka brokers: 1, or 3 with replication.")
+    kafka_controller_port: int = Field(
+        9_192, ge=1, le=65_533, description="First port of Kafka's controllers; each has its own."
+    )
+    kafka_heap_mb: int = Field(1_024, ge=256, description="Java heap of each Kafka broker, MB.")
+    ray_port: int = Field(6_390, ge=1, le=65535, description="Port of the Ray head (its GCS).")
+    dashboard_port: int = Field(8_265, ge=1, le=65535, description="Port of the Ray dashboard.")
+    ray_cpus: int = Field(
+        16, ge=4, description="Logical CPUs of the Ray head; our actors take few real ones."
+    )
 
 
 class Settings(BaseSettings):
