@@ -6,6 +6,7 @@ ImustreamError
 ├── ToolMissingError        a program is not installed: `make setup` installs it
 ├── DataError               input from outside is not what its format says
 ├── FencedError             a newer slot has taken over: stop, nothing is lost
+├── TransactionAbortedError nothing of the transaction counts: restore the state and go on
 └── PipelineStoppedError    going on would lose or hide data: an operator must decide
 
 Each message says what was wrong, where, and what to do.
@@ -34,6 +35,10 @@ class DataError(ImustreamError):
 
 class FencedError(ImustreamError):
     """A newer instance holds this slot's transactional id; this one must stop."""
+
+
+class TransactionAbortedError(ImustreamError):
+    """A transaction failed or its outcome is in doubt; the state in memory is ahead of it."""
 
 
 class PipelineStoppedError(ImustreamError):

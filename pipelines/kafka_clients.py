@@ -1,0 +1,123 @@
+"""The librdkafka options of every Kafka client of ours, and what its errors mean in words."""
+
+import logging
+from collections.abc import Mapping
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from pipelines.errors import UnavailableError
+from pipelines.settings import KafkaSettings
+
+Options = dict[str, str | int | float | bool]
+
+LOGGER = logging.getLogger("imustream.kafka")
+# librdkafka reports each lost connection at ERROR; we say once what it means for us.
+LOGGER.setLevel(logging.CRITICAL)
+
+REQUEST_TIMEOUT_S = 10.0
+"""How long one question to the brokers may take."""
+
+PREFETCH_KB = 32 * 1024
+"""Bound of what a consumer fetches ahead of its loop."""
+
+
+def client_options(settings: KafkaSettings, client_id: str) -> Options:
+    """Return what all clients share; the user's own ``kafka.options`` come last and win."""
+    return {
+        "bootstrap.servers": settings.bootstrap_servers,
+        "client.id": client_id,
+        "socket.keepalive.enable": True,
+        # A broker that comes back is found again within half a second.
+        "reconnect.backoff.ms": 50,
+        "reconnect.backoff.max.ms": 500,
+        **settings.options,
+    }
+
+
+def consumer_options(settings: KafkaSettings, group_id: str) -> Options:
+    """Return the options of a consumer that is assigned partitions and reads committed records.
+
+    An offset that does not exist is an error rather than a silent jump to another one.
+    """
+    return {
+        "group.id": group_id,
+        "isolation.level": "read_committed",
+        "enable.auto.commit": False,
+        "auto.offset.reset": "error",
+        "allow.auto.create.topics": False,
+        "fetch.wait.max.ms": 100,
+        # After a full queue librdkafka waits a second before it fetches again, unless told.
+        "fetch.queue.backoff.ms": 5,
+        "fetch.error.backoff.ms": 50,
+        "queued.max.messages.kbytes": PREFETCH_KB,
+        **client_options(settings, group_id),
+    }
+
+
+def producer_options(settings: KafkaSettings, client_id: str) -> Options:
+    """Return the options of an idempotent producer whose records all in-sync replicas have."""
+    return {
+        "enable.idempotence": True,
+        "acks": "all",
+        "linger.ms": 2,
+        # The first records of a transaction wait for its predecessor's markers: look again soon.
+        "retry.backoff.ms": 2,
+        "retry.backoff.max.ms": 100,
+        "partitioner": "murmur2_random",
+        **client_options(settings, client_id),
+    }
+
+
+def transactional_options(
+    settings: KafkaSettings, transactional_id: str, transaction_timeout_s: int
+) -> Options:
+    """Return the options of the one producer that may hold ``transactional_id``."""
+    return {
+        "transactional.id": transactional_id,
+        "transaction.timeout.ms": transaction_timeout_s * 1000,
+        **producer_options(settings, transactional_id),
+    }
+
+
+def new_consumer(options: Mapping[str, str | int | float | bool]) -> Consumer:
+    """Make a consumer that logs by Python's logging."""
+    return Consumer(dict(options), logger=LOGGER)
+
+
+def new_producer(options: Mapping[str, str | int | float | bool]) -> Producer:
+    """Make a producer that logs by Python's logging."""
+    return Producer(dict(options), logger=LOGGER)
+
+
+def unavailable(error: KafkaException, what: str, bootstrap_servers: str) -> UnavailableError:
+    """Return the one-line error for a broker that did not do ``what``."""
+    return UnavailableError(
+        f"{what} failed at Kafka {bootstrap_servers}: {reason(error)}; "
+        "see that the brokers run (`imustream status`) and that kafka.bootstrap_servers is right"
+    )
+
+
+def kafka_error(error: KafkaException) -> KafkaError:
+    """Return the error code and its flags that a :class:`KafkaException` carries."""
+    first = error.args[0]
+    return first if isinstance(first, KafkaError) else KafkaError(KafkaError._FAIL, str(first))
+
+
+def reason(error: KafkaException) -> str:
+    """Return the error in librdkafka's words."""
+    return kafka_error(error).str()
+
+
+def watermarks(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
+    """Return the first offset that exists and the one after the last committed record.
+
+    Raises:
+        KafkaException: the brokers did not answer.
+    """
+    answer = consumer.get_watermark_offsets(
+        TopicPartition(topic, partition), timeout=REQUEST_TIMEOUT_S
+    )
+    if answer is None:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"offsets of {topic}/{partition}"))
+    low, high = answer
+    return low, high

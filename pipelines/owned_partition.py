@@ -1,0 +1,114 @@
+"""One input partition in the hands of a slot: its state, how far it is, what to write of it.
+
+Pure: the slot brings the records and the time, and produces what comes back.
+"""
+
+from typing import Generic, NamedTuple, TypeVar
+
+from pipelines.batching import split
+from pipelines.changelog import Saved
+from pipelines.ledger import LEDGER_KEY, SNAPSHOT_KEY, Ledger, Snapshot, encode
+from pipelines.operators.operator import Operator
+from pipelines.records import InputBatch, Output
+
+State = TypeVar("State")
+
+
+class SlotIdentity(NamedTuple):
+    """Which slot this is: slot ``slot`` of ``slots`` in a generation of a pipeline."""
+
+    pipeline: str
+    generation: int
+    slot: int
+    slots: int
+    code_version: str
+
+    @property
+    def transactional_id(self) -> str:
+        """The id under which this slot, and none else, commits."""
+        return transactional_id(self.pipeline, self.generation, self.slot)
+
+
+def transactional_id(pipeline: str, generation: int, slot: int) -> str:
+    """Return the transactional id of a slot of a generation."""
+    return f"imustream.{pipeline}.{generation}.{slot}"
+
+
+class OwnedPartition(Generic[State]):
+    """State restored from a snapshot is stepped silently up to what was already committed.
+
+    ``position``:    the first input offset not stepped yet; begin to consume here
+    ``next_offset``: the first input offset whose outputs are not committed yet
+    """
+
+    def __init__(
+        self,
+        operator: Operator[State],
+        identity: SlotIdentity,
+        partition: int,
+        saved: Saved,
+        first_offset: int,
+    ) -> None:
+        """Restore the state; ``first_offset`` is where a partition without a ledger begins."""
+        self._operator = operator
+        self._identity = identity
+        self.partition = partition
+        if saved.snapshot is None:
+            self._state = operator.new_state(partition)
+        else:
+            self._state = operator.restore(partition, saved.records.items(), saved.snapshot.counts)
+        ledger = saved.ledger
+        self._snapshot_offset = first_offset if ledger is None else ledger.snapshot_offset
+        self.position = self._snapshot_offset
+        self.next_offset = first_offset if ledger is None else ledger.next_offset
+
+    @property
+    def replaying(self) -> bool:
+        """Whether the state is still behind what was committed."""
+        return self.position < self.next_offset
+
+    @property
+    def snapshot_behind(self) -> bool:
+        """Whether a snapshot now would spare a restart any replay."""
+        return not self.replaying and self._snapshot_offset < self.next_offset
+
+    def step(self, batch: InputBatch) -> list[Output] | None:
+        """Take in the next records; returns None when all of them had been committed before."""
+        fresh: InputBatch | None = batch
+        if self.replaying:
+            known, fresh = split(batch, self.next_offset)
+            if known is not None:
+                self._operator.step(self._state, known)
+                self.position = int(known.offsets[-1]) + 1
+        if fresh is None:
+            return None
+        outputs = self._operator.step(self._state, fresh)
+        self.position = self.next_offset = int(fresh.offsets[-1]) + 1
+        return outputs
+
+    def changelog_records(
+        self, committed_us: int, with_snapshot: bool
+    ) -> list[tuple[bytes, bytes | None]]:
+        """Return what this transaction must write of the partition: the ledger, maybe the state.
+
+        The records count only if the transaction commits; otherwise drop this object.
+        """
+        counts = self._operator.counts(self._state)
+        records: list[tuple[bytes, bytes | None]] = []
+        if with_snapshot:
+            records.extend(self._operator.changes(self._state))
+            self._snapshot_offset = self.next_offset
+            records.append((SNAPSHOT_KEY, encode(Snapshot(self.next_offset, counts))))
+        ledger = Ledger(
+            pipeline=self._identity.pipeline,
+            partition=self.partition,
+            generation=self._identity.generation,
+            slot=self._identity.slot,
+            next_offset=self.next_offset,
+            snapshot_offset=self._snapshot_offset,
+            committed_us=committed_us,
+            code_version=self._identity.code_version,
+            counts=counts,
+        )
+        records.append((LEDGER_KEY, encode(ledger)))
+        return records
