@@ -1,5 +1,10 @@
-"""The rows of sensor-data-transformed: their Arrow schema."""
+"""The rows of sensor-data-transformed: their Arrow schema, and streams of at most 900 kB."""
 
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 SCHEMA = pa.schema(
@@ -30,3 +35,62 @@ epoch on the device's clock; ``late`` says that the sample's window had already 
 
 AXES = ("acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z", "mag_x", "mag_y", "mag_z")
 MAGNITUDES = ("accl_mag", "gyro_mag")
+
+STREAM_BYTES: Final = 900_000
+"""The largest stream in one record."""
+_ROW_BYTES: Final = 79
+_SCHEMA_BYTES: Final = 4_096
+_ID_BYTES: Final = 264
+"""A sensor id of 64 characters in UTF-8 with its offset, rounded up."""
+
+
+def encode_rows(columns: Any, start: int, end: int, ids: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield rows start:end as Arrow IPC streams of at most `STREAM_BYTES` each.
+
+    Args:
+        columns: :class:`pipelines.operators.samples.Columns`.
+        start: first row.
+        end: one past the last row.
+        ids: the sensor ids that ``columns.sensor`` counts.
+    """
+    most_rows = (STREAM_BYTES - _SCHEMA_BYTES) // (_ROW_BYTES + _ID_BYTES)
+    few_sensors = (STREAM_BYTES - _SCHEMA_BYTES - _ID_BYTES * len(ids)) // _ROW_BYTES
+    rows = max(most_rows, few_sensors)
+    for at in range(start, end, rows):
+        yield _encode(columns, at, min(at + rows, end), ids)
+
+
+def _encode(columns: Any, start: int, end: int, ids: Sequence[bytes]) -> bytes:
+    rows = slice(start, end)
+    late = columns.late[rows]
+    batch = pa.RecordBatch.from_arrays(
+        [
+            _sensor_ids(columns.sensor[rows], ids),
+            pa.array(columns.boot[rows]),
+            pa.array(columns.sample_index[rows]),
+            pa.array(columns.timestamp_us[rows]),
+            *(pa.array(axis[rows]) for axis in columns.acc),
+            *(pa.array(axis[rows]) for axis in columns.gyro),
+            *(pa.array(axis[rows]) for axis in columns.mag),
+            pa.array(columns.temp_raw[rows]),
+            pa.array(columns.accl_mag[rows]),
+            pa.array(columns.gyro_mag[rows]),
+            pa.array(late),
+            pa.array(columns.raw_offset[rows]),
+        ],
+        schema=SCHEMA,
+    )
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, SCHEMA) as writer:
+        writer.write_batch(batch)
+    return bytes(sink.getvalue())
+
+
+def _sensor_ids(sensor: npt.NDArray[np.int32], ids: Sequence[bytes]) -> pa.DictionaryArray:
+    present = np.zeros(len(ids), np.bool_)
+    present[sensor] = True
+    used = np.flatnonzero(present)
+    index = np.zeros(len(ids), np.int32)
+    index[used] = np.arange(len(used), dtype=np.int32)
+    names = pa.array([ids[i].decode() for i in used.tolist()], pa.string())
+    return pa.DictionaryArray.from_arrays(pa.array(index[sensor]), names)
