@@ -1,0 +1,15 @@
+"""Where things lie in a checkout."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / ".venv"
+TOOLS = ROOT / ".tools"
+"""Everything that set-up installs besides the virtual environment; removing it undoes that."""
+
+KAFKA_JARS = TOOLS / "kafka"
+DEBIAN_ROOT = TOOLS / "debian"
+"""Debian packages unpacked without root: `usr/sbin/mosquitto` and the libraries it needs."""
+
+DOCUMENTDB = TOOLS / "bin" / "documentdb"
+NODE_MODULES = ROOT / "node_modules"

