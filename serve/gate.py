@@ -1,0 +1,108 @@
+"""The gate in front of both applications: nobody passes without a log-in, and how answers look.
+
+Plain ASGI, so that it stands before WebSockets too and costs a stream nothing.
+"""
+
+from http import HTTPStatus
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+
+from pipelines.settings import Settings
+from serve.auth import is_cross_site, refusal
+from serve.problems import problem
+
+OPEN_PATHS = frozenset({"/health/live", "/login"})
+POLICY_VIOLATION = 1008
+
+_CONTENT_POLICY = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self'{styles}; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+)
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_INLINE_STYLE_PATHS = frozenset({"/docs"})
+"""Swagger UI sets style attributes; no other page of ours does."""
+
+
+class Gate:
+    """Refuse whoever is not logged in; add the security headers to every answer."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it here."""
+        if scope["type"] == "websocket":
+            if self._refusal(scope) or is_cross_site(Headers(scope=scope)):
+                # Closed before it was accepted, a WebSocket is answered with HTTP 403.
+                await WebSocketClose(POLICY_VIOLATION)(scope, receive, send)
+            else:
+                await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        send = _with_security_headers(scope["path"], send)
+        why = "" if scope["path"] in OPEN_PATHS else self._refusal(scope)
+        if why:
+            await _refused(why, Headers(scope=scope))(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> str:
+        connection = HTTPConnection(scope)
+        return refusal(self._settings, connection.headers, connection.cookies)
+
+
+def page(status: int, title: str, *paragraphs: str) -> Response:
+    """Return a page of plain words."""
+    body = "".join(f"<p>{paragraph}</p>" for paragraph in paragraphs)
+    return HTMLResponse(
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
+        '<meta name="viewport" content="width=device-width">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<main><h1>{title}</h1>{body}</main></html>",
+        status,
+        {"Cache-Control": "no-store"},
+    )
+
+
+def _refused(why: str, headers: Headers) -> Response:
+    if "text/html" in headers.get("accept", ""):
+        return page(
+            HTTPStatus.UNAUTHORIZED,
+            "imustream: please log in",
+            why,
+            "<code>imustream link</code> on the machine that runs imustream prints a link that "
+            "logs this browser in. It works once, within 15 minutes.",
+            "Have you just logged in? Then reload this page.",
+        )
+    return problem(
+        HTTPStatus.UNAUTHORIZED,
+        f"{why} Send `Authorization: Bearer` with a token, or log in with `imustream link`.",
+        {"WWW-Authenticate": "Bearer"},
+    )
+
+
+def _with_security_headers(path: str, send: Send) -> Send:
+    styles = " 'unsafe-inline'" if path in _INLINE_STYLE_PATHS else ""
+
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["Content-Security-Policy"] = _CONTENT_POLICY.format(styles=styles)
+            for name, value in _SECURITY_HEADERS.items():
+                headers[name] = value
+        await send(message)
+
+    return send_with_headers
