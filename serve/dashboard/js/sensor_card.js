@@ -1,0 +1,115 @@
+// One chosen sensor on the screen: its name, what is wrong with it, and its plots.
+
+import { element, setAttribute, setText } from "./elements.js";
+import { rate } from "./format.js";
+import { Plot } from "./plot.js";
+import { QUANTITIES } from "./quantities.js";
+import { clockOffset } from "./wording.js";
+
+const STATE_LABELS = {
+  connecting: "connecting",
+  live: "live",
+  waiting: "waiting",
+  stalled: "stalled",
+  lost: "stream lost",
+};
+
+export class SensorCard {
+  /**
+   * @param {import("./sensor_feed.js").SensorFeed} feed
+   * @param {{focus: () => void, remove: () => void}} handlers
+   */
+  constructor(feed, handlers) {
+    this.feed = feed;
+    this.visible = false;
+    this.lastMs = performance.now();
+    this.plots = QUANTITIES.map((quantity) => new Plot(quantity, feed.trace));
+    this.node = this.#build(handlers);
+  }
+
+  /** Draws the shown plots at one common right edge; called by the frame loop. */
+  draw(nowMs, calm) {
+    const seconds = Math.min(0.25, (nowMs - this.lastMs) / 1000);
+    this.lastMs = nowMs;
+    const playhead = this.feed.trace.playhead;
+    const edge = calm ? playhead.settle() : playhead.advance(seconds);
+    for (const plot of this.plots) if (!plot.node.hidden) plot.draw(nowMs, edge);
+  }
+
+  /** Shows the groups of quantities and the span that the reader chose. */
+  arrange(groups, spanS) {
+    this.spanS = spanS;
+    for (const plot of this.plots) {
+      plot.spanS = spanS;
+      plot.node.hidden = !groups.includes(plot.quantity.group);
+    }
+    this.node.dataset.groups = String(groups.length);
+    this.resize();
+  }
+
+  /** Fits the charts to the card, and the stream to the charts. */
+  resize() {
+    for (const plot of this.plots) plot.resize();
+    const widths = this.plots.map((plot) => (plot.node.hidden ? 0 : plot.width));
+    this.feed.fit(Math.max(...widths), this.spanS);
+  }
+
+  restyle() {
+    for (const plot of this.plots) if (plot.chart) plot.restyle();
+  }
+
+  /** @param {object|undefined} summary of /api/v1/sensors */
+  describe(nowMs, summary) {
+    const { kind, words } = this.feed.status(nowMs);
+    setAttribute(this.node, "data-state", kind);
+    setAttribute(this.node, "data-samples", String(this.feed.trace.samples));
+    setText(this.state, STATE_LABELS[kind]);
+    setText(this.rate, summary ? `${rate(summary.rate_hz)} Hz` : "");
+    const offset = clockOffset(summary?.clock_offset_us);
+    setText(this.clock, offset ? `clock ${offset}` : "");
+    this.clock.hidden = offset === null;
+    const troubles = [kind === "live" || kind === "connecting" ? null : words];
+    troubles.push(this.feed.dropNotice(nowMs));
+    const said = troubles.filter((text) => text !== null).join(" · ");
+    setText(this.trouble, said);
+    this.trouble.hidden = said === "";
+  }
+
+  markFocused(focused) {
+    setAttribute(this.title, "aria-pressed", String(focused));
+    this.node.classList.toggle("is-focused", focused);
+  }
+
+  destroy() {
+    for (const plot of this.plots) plot.destroy();
+    this.feed.close();
+    this.node.remove();
+  }
+
+  #build(handlers) {
+    const { sensorId } = this.feed;
+    this.title = element("button", {
+      class: "card-title", type: "button", text: sensorId, click: handlers.focus,
+      title: "Show its windows and facts",
+    });
+    this.state = element("span", { class: "state-label" });
+    this.rate = element("span", { class: "card-rate" });
+    this.clock = element("span", { class: "tag tag-warning", hidden: true });
+    this.trouble = element("p", { class: "card-trouble", hidden: true });
+    const remove = element("button", {
+      class: "icon-button", type: "button", text: "×", click: handlers.remove,
+      "aria-label": `Remove ${sensorId}`, title: "Remove",
+    });
+    return element("article", { class: "card", "aria-label": sensorId, "data-sensor": sensorId },
+      element("header", { class: "card-head" },
+        element("h3", { class: "card-name" }, this.title),
+        element("span", { class: "state" }, element("span", { class: "dot" }), this.state),
+        this.rate,
+        this.clock,
+        remove,
+      ),
+      element("div", { class: "card-plots" }, ...this.plots.map((plot) => plot.node)),
+      this.trouble,
+    );
+  }
+}

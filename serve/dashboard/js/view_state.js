@@ -1,0 +1,90 @@
+// What the reader looks at, kept in the address so that it survives a reload and can be sent on.
+
+import { GROUPS } from "./quantities.js";
+
+export const MOST_CHOSEN = 24;
+export const SPANS_S = [5, 10, 30, 60];
+const FEW = 4;
+const DEFAULT_SPAN_S = 10;
+
+/**
+ * Emits `change`. `groups` and `details` are null until the reader sets them: then they follow
+ * the number of sensors, all of it for a few and only acceleration for many.
+ */
+export class ViewState extends EventTarget {
+  constructor() {
+    super();
+    this.isFresh = location.hash.length < 2;
+    this.#read();
+    addEventListener("hashchange", () => {
+      this.#read();
+      this.dispatchEvent(new Event("change"));
+    });
+  }
+
+  get shownGroups() {
+    if (this.groups !== null) return this.groups;
+    return this.sensors.length > FEW ? ["acc"] : GROUPS.map((group) => group.key);
+  }
+
+  get detailsOpen() {
+    return this.details ?? this.sensors.length <= FEW;
+  }
+
+  /** The sensor whose windows and facts are shown. */
+  get focused() {
+    return this.sensors.includes(this.focus) ? this.focus : (this.sensors[0] ?? null);
+  }
+
+  /** Chooses a sensor or lets it go. @returns {boolean} false where no more can be chosen */
+  toggle(sensorId) {
+    if (this.sensors.includes(sensorId)) {
+      this.set({ sensors: this.sensors.filter((other) => other !== sensorId) });
+      return true;
+    }
+    if (this.sensors.length >= MOST_CHOSEN) return false;
+    this.set({ sensors: [...this.sensors, sensorId] });
+    return true;
+  }
+
+  toggleGroup(key) {
+    const shown = this.shownGroups;
+    const next = GROUPS.map((group) => group.key).filter((other) =>
+      other === key ? !shown.includes(key) : shown.includes(other),
+    );
+    if (next.length > 0) this.set({ groups: next });
+  }
+
+  /** @param {object} changes some of view, sensors, groups, spanS, focus, details */
+  set(changes) {
+    Object.assign(this, changes);
+    this.isFresh = false;
+    history.replaceState(null, "", `#${this.#write()}`);
+    this.dispatchEvent(new Event("change"));
+  }
+
+  #read() {
+    const parameters = new URLSearchParams(location.hash.slice(1));
+    const groups = parameters.get("show")?.split(",") ?? null;
+    const known = groups && GROUPS.map((group) => group.key).filter((key) => groups.includes(key));
+    const spanS = Number(parameters.get("span"));
+    const details = parameters.get("details");
+    this.view = parameters.get("view") === "pipelines" ? "pipelines" : "sensors";
+    this.sensors = [...new Set(parameters.getAll("sensor"))].slice(0, MOST_CHOSEN);
+    this.groups = known?.length > 0 ? known : null;
+    this.spanS = SPANS_S.includes(spanS) ? spanS : DEFAULT_SPAN_S;
+    this.focus = parameters.get("focus");
+    this.details = details === null ? null : details === "yes";
+  }
+
+  #write() {
+    const parameters = new URLSearchParams();
+    parameters.set("view", this.view);
+    for (const sensorId of this.sensors) parameters.append("sensor", sensorId);
+    if (this.groups) parameters.set("show", this.groups.join(","));
+    parameters.set("span", String(this.spanS));
+    if (this.sensors.includes(this.focus)) parameters.set("focus", this.focus);
+    if (this.details !== null) parameters.set("details", this.details ? "yes" : "no");
+    return parameters.toString();
+  }
+}
