@@ -1,6 +1,7 @@
 """Run a fleet of sensors against an MQTT broker."""
 
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -10,13 +11,16 @@ from simulator.ground_truth import write_ground_truth
 from simulator.options import FleetOptions
 from simulator.publisher import Publisher
 from simulator.report import Report, Tally
-from simulator.schedule import Batch, Schedule
+from simulator.schedule import Batch, Message, Schedule
 from simulator.sent_log import SentLog
 
 __all__ = ["FleetOptions", "Progress", "Report", "run"]
 
 TICK_S = 0.004
 """How often the fleet looks for frames that are due: what a wake-up costs against delay."""
+MAX_WAIT_S = 0.02
+LOOK_AHEAD_S = 0.05
+"""How far ahead of their time frames are made, so that each batch is worth its overhead."""
 PROGRESS_S = 0.25
 MAX_OWN_CONNECTIONS = 50
 SHARED_CONNECTIONS = 4
@@ -37,18 +41,65 @@ class _Fleet:
 
     def __init__(self, options: FleetOptions, settings: MqttSettings) -> None:
         self._options = options
-        self._ids = options.sensor_ids()
-        self._topics = [f"imu/{sensor_id}" for sensor_id in self._ids]
+        self._topics = [f"imu/{sensor_id}" for sensor_id in options.sensor_ids()]
+        self._ahead_s = min(LOOK_AHEAD_S, options.frame_period_s / 2)
+        self._ready: deque[Message] = deque()
         self.start_us = start_of(options)
         self.schedule = Schedule(options, self.start_us)
         self.tally = Tally(options)
         self.publisher = Publisher(client_ids(options), settings)
-        self.log = SentLog(options.sent_log, self._ids) if options.sent_log else None
+        self.log = SentLog(options.sent_log, options.sensor_ids()) if options.sent_log else None
 
-    def publish(self, batch: Batch) -> None:
-        """Give a batch to the publisher and count it."""
+    @property
+    def finished(self) -> bool:
+        """Whether every frame has been published."""
+        return not self._ready and self.schedule.next_due_s == float("inf")
+
+    def publish_due(self, elapsed_s: float) -> None:
+        """Publish what is due; frames are made a little ahead, many at once."""
+        if self.schedule.next_due_s <= elapsed_s:
+            self._take(self.schedule.step(elapsed_s + self._ahead_s))
+        self._publish_until(self.start_us + int(elapsed_s * 1e6))
+
+    def publish_some(self) -> None:
+        """Publish the next of a backlog, whenever they are due."""
+        share = min(1.0, _BACKLOG_FRAMES / self._options.sensors)
+        period_s = self._options.frame_period_s
+        self._take(self.schedule.step(self.schedule.next_due_s + share * period_s / 2))
+        self.publish_rest()
+
+    def publish_rest(self) -> None:
+        """Publish what is made already."""
+        if self._ready:
+            self._publish_until(max(message.due_us for message in self._ready))
+
+    def finish(self) -> None:
+        """Publish what was made or held back, and wait until everything is acknowledged."""
+        self._take(self.schedule.flush())
+        self.publish_rest()
+        self.publisher.drain()
+
+    def wait_s(self, elapsed_s: float) -> float:
+        """Return how long nothing is due: at least a tick, and not long enough to delay PUBACKs."""
+        due_s = self.schedule.next_due_s
+        if self._ready:
+            due_s = (self._ready[0].due_us - self.start_us) / 1e6
+        return min(max(due_s - elapsed_s, TICK_S), MAX_WAIT_S)
+
+    def progress(self, elapsed_s: float) -> Progress:
+        """Return how far the fleet is."""
+        return Progress(
+            elapsed_s, self.tally.published, self.publisher.acknowledged, self.tally.samples
+        )
+
+    def _take(self, batch: Batch) -> None:
         self.tally.add(batch)
-        for message in batch.messages:
+        self._ready.extend(batch.messages)
+
+    def _publish_until(self, due_us: int) -> None:
+        ready = self._ready
+        while ready and ready[0].due_us <= due_us:
+            message = ready.popleft()
             if self.log is not None:
                 self.log.add(message, time.time_ns() // 1000)
             self.publisher.put(message.sensor, self._topics[message.sensor], message.payload)
@@ -78,22 +129,24 @@ def run(
     fleet = _Fleet(options, settings)
     fleet.publisher.open()
     try:
-        began = time.monotonic()
-        reported = began
-        while fleet.schedule.next_due_s != float("inf") and not stopped():
+        began = reported = time.monotonic()
+        while not fleet.finished and not stopped():
             elapsed_s = time.monotonic() - began
             if not fleet.publisher.full:
-                fleet.publish(fleet.schedule.step(_until(fleet, options, elapsed_s)))
+                if options.as_fast_as_possible:
+                    fleet.publish_some()
+                else:
+                    fleet.publish_due(elapsed_s)
             fleet.publisher.pump()
             now = time.monotonic()
             if progress is not None and now - reported >= PROGRESS_S:
                 reported = now
-                progress(_progress(fleet, now - began))
-            _wait(fleet, options, began)
-        fleet.publish(fleet.schedule.flush())
-        fleet.publisher.drain()
+                progress(fleet.progress(now - began))
+            if fleet.publisher.full or not options.as_fast_as_possible:
+                time.sleep(fleet.wait_s(now - began))
+        fleet.finish()
         if progress is not None:
-            progress(_progress(fleet, time.monotonic() - began))
+            progress(fleet.progress(time.monotonic() - began))
     finally:
         fleet.publisher.close()
         if fleet.log is not None:
@@ -101,27 +154,3 @@ def run(
     if options.ground_truth is not None:
         write_ground_truth(options.ground_truth, options, fleet.schedule)
     return fleet.tally.report(fleet.schedule, fleet.start_us, fleet.publisher.acknowledged)
-
-
-def _until(fleet: _Fleet, options: FleetOptions, elapsed_s: float) -> float:
-    """Return up to which moment of the fleet's time frames are sent now."""
-    if not options.as_fast_as_possible:
-        return elapsed_s
-    share = min(1.0, _BACKLOG_FRAMES / options.sensors)
-    return fleet.schedule.next_due_s + share * options.frame_period_s / 2
-
-
-def _wait(fleet: _Fleet, options: FleetOptions, began: float) -> None:
-    if options.as_fast_as_possible:
-        if fleet.publisher.full:
-            time.sleep(TICK_S)
-        return
-    behind_s = time.monotonic() - began - fleet.schedule.next_due_s
-    if behind_s < 0 or fleet.publisher.full:
-        time.sleep(TICK_S)
-
-
-def _progress(fleet: _Fleet, elapsed_s: float) -> Progress:
-    return Progress(
-        elapsed_s, fleet.tally.published, fleet.publisher.acknowledged, fleet.tally.samples
-    )

@@ -1,9 +1,10 @@
 """Publish with QoS 1 over MQTT 5 from one thread, in bursts, and wait for every PUBACK.
 
-paho's own loop wakes up for each message; here its socket calls are driven by
+paho's own loop wakes up for each message; here its reads and writes are driven by
 :meth:`Publisher.pump`, so that a burst of messages costs one wake-up.
 """
 
+import selectors
 import ssl
 import time
 from collections import deque
@@ -17,6 +18,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from pipelines.errors import ConfigurationError, UnavailableError
 from pipelines.settings import MqttSettings
+from simulator.burst_client import BurstClient
 
 KEEPALIVE_S = 30
 SESSION_EXPIRY_S = 3_600
@@ -27,40 +29,15 @@ MAX_WAITING = 100_000
 BROKER_DEADLINE_S = 60.0
 """How long the broker may be away, or acknowledge nothing, before the fleet gives up."""
 _RECONNECT_S = 0.25
-_READ_BYTES = 65_536
-
-
-class _BurstClient(mqtt.Client):
-    """paho's client with one system call for many small packets instead of three for each.
-
-    ``_sock_recv`` is the one place where paho reads its socket: it asks for 1, 1 and then a few
-    bytes of each PUBACK, which this serves from a buffer.
-    """
-
-    _buffer = b""
-    _at = 0
-
-    def _sock_recv(self, bufsize: int) -> bytes:
-        if self._at >= len(self._buffer):
-            self._buffer, self._at = super()._sock_recv(_READ_BYTES), 0
-        chunk = self._buffer[self._at : self._at + bufsize]
-        self._at += len(chunk)
-        return chunk
-
-    @property
-    def buffered(self) -> bool:
-        """Whether packets lie in the buffer that no call of select would tell of."""
-        return self._at < len(self._buffer)
-
-    def forget_buffer(self) -> None:
-        """Drop what an old connection left."""
-        self._buffer, self._at = b"", 0
+_HOUSEKEEPING_S = 0.5
 
 
 class Connection:
     """One MQTT connection: messages go out in order; those without PUBACK go again."""
 
-    def __init__(self, client_id: str, settings: MqttSettings) -> None:
+    def __init__(
+        self, client_id: str, settings: MqttSettings, selector: selectors.BaseSelector
+    ) -> None:
         self.acknowledged = 0
         self.unacknowledged = 0
         self.waiting: deque[tuple[str, bytes]] = deque()
@@ -68,8 +45,10 @@ class Connection:
         self._window = MAX_UNACKNOWLEDGED
         self._ready = False
         self._retry_at = 0.0
+        self._housekeeping_at = 0.0
         self._settings = settings
-        self._client = client = _BurstClient(
+        self._selector = selector
+        self._client = client = BurstClient(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             protocol=mqtt.MQTTv5,
@@ -85,6 +64,8 @@ class Connection:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
+        client.on_socket_open = self._on_socket_open
+        client.on_socket_close = self._on_socket_close
         # With a callback here, publish() leaves the writing to loop_write().
         client.on_socket_register_write = lambda client, userdata, sock: None
 
@@ -123,37 +104,47 @@ class Connection:
             self._client.publish(topic, payload, qos=1)
             self.unacknowledged += 1
 
-    def pump(self) -> None:
-        """Read, write and keep the connection alive without waiting; reconnect where it broke."""
-        client = self._client
-        if client.socket() is None:
+    def write(self) -> None:
+        """Write what was handed over, without waiting; reconnect where the connection broke."""
+        if self._client.socket() is None:
             self._reconnect()
-            return
-        if client.want_write():
-            client.loop_write()
-        client.loop_read()
-        while client.buffered and client.socket() is not None:
-            client.loop_read()
-        client.loop_misc()
+        elif self._client.want_write():
+            self._client.loop_write()
+
+    def read(self) -> None:
+        """Take in what the broker sent, without waiting."""
+        self._client.loop_read()
+        while self._client.buffered and self._client.socket() is not None:
+            self._client.loop_read()
+
+    def keep_alive(self, now: float) -> None:
+        """Now and then, let paho ping the broker and notice that it does not answer."""
+        if now >= self._housekeeping_at:
+            self._housekeeping_at = now + _HOUSEKEEPING_S
+            self._client.loop_misc()
 
     def close(self) -> None:
         """Disconnect and end the session."""
-        if self._client.socket() is None:
-            return
-        self._client.disconnect(properties=_session_expiry(PacketTypes.DISCONNECT, 0))
-        deadline = time.monotonic() + 1
-        while self._client.want_write() and time.monotonic() < deadline:
+        if self._client.socket() is not None:
+            self._client.gathering = False
+            self._client.disconnect(properties=_session_expiry(PacketTypes.DISCONNECT, 0))
             self._client.loop_write()
 
     def _reconnect(self) -> None:
         self._ready = False
         if time.monotonic() < self._retry_at:
             return
-        self._client.forget_buffer()
         try:
             self._client.reconnect()
         except OSError:
             self._retry_at = time.monotonic() + _RECONNECT_S
+
+    def _on_socket_open(self, client: mqtt.Client, userdata: object, sock: object) -> None:
+        self._client.forget()
+        self._selector.register(sock, selectors.EVENT_READ, self)  # type: ignore[arg-type]
+
+    def _on_socket_close(self, client: mqtt.Client, userdata: object, sock: object) -> None:
+        self._selector.unregister(sock)  # type: ignore[arg-type]
 
     def _on_connect(
         self,
@@ -194,7 +185,10 @@ class Publisher:
 
     def __init__(self, client_ids: Sequence[str], settings: MqttSettings) -> None:
         self._settings = settings
-        self._connections = [Connection(client_id, settings) for client_id in client_ids]
+        self._selector = selectors.DefaultSelector()
+        self._connections = [
+            Connection(client_id, settings, self._selector) for client_id in client_ids
+        ]
         self._acknowledged = 0
         self._progress_at = time.monotonic()
 
@@ -235,16 +229,20 @@ class Publisher:
         Raises:
             UnavailableError: the broker refuses, or has been away for too long.
         """
+        for key, _ in self._selector.select(0):
+            key.data.read()
+        now = time.monotonic()
         for connection in self._connections:
             if connection.waiting:
                 connection.send()
-            connection.pump()
+            connection.write()
+            connection.keep_alive(now)
             if connection.refused is not None:
                 raise UnavailableError(
                     f"the MQTT broker at {self._settings.host}:{self._settings.port} refuses "
                     f"{connection.refused}; check the settings mqtt.username and mqtt.password"
                 )
-        self._check_progress()
+        self._check_progress(now)
 
     def drain(self) -> None:
         """Wait until every message is acknowledged.
@@ -260,9 +258,10 @@ class Publisher:
         """Disconnect and end the sessions."""
         for connection in self._connections:
             connection.close()
+        self._selector.close()
 
-    def _check_progress(self) -> None:
-        now, acknowledged = time.monotonic(), self.acknowledged
+    def _check_progress(self, now: float) -> None:
+        acknowledged = self.acknowledged
         connected = all(connection.room for connection in self._connections)
         if acknowledged > self._acknowledged or (connected and self.idle):
             self._acknowledged, self._progress_at = acknowledged, now

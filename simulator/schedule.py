@@ -99,6 +99,8 @@ class Schedule:
         self._frame = np.zeros(count, dtype=np.int64)
         self._row = np.arange(count)
         self._due_s = self._due(np.arange(count), self._frame)
+        self.next_due_s = float(self._due_s.min())
+        """When the next frame is due, in seconds from the start; infinite when all are sent."""
         self.boots = [Boot(sensor, 0) for sensor in range(count)]
         self._held: dict[int, list[Message]] = {}
         shares = (*FAULT_SHARES, "heartbeats", "reboot", "silence")
@@ -114,11 +116,6 @@ class Schedule:
         device_s = self.stagger_s[sensors] + frames * self._options.frame_period_s
         device_us = np.rint(device_s * 1e6).astype(np.int64)
         return np.asarray(self._start_us + self.offsets_us[sensors] + device_us)
-
-    @property
-    def next_due_s(self) -> float:
-        """When the next frame is due, in seconds from the start; infinite when all are sent."""
-        return float(self._due_s.min())
 
     @property
     def frames(self) -> Ints:
@@ -181,6 +178,7 @@ class Schedule:
         self._due_s[sensors] = self._due(sensors, self._frame[sensors])
         if limit is not None:
             self._due_s[sensors[self._frame[sensors] >= limit]] = np.inf
+        self.next_due_s = float(self._due_s.min())
         return due
 
     def _messages(self, due: _Due, sent: Ints, payloads: list[bytes]) -> list[Message]:
