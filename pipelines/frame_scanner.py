@@ -114,5 +114,3 @@ def _why_not_whole(payload: bytes, at: int) -> tuple[str, str]:
     computed = arc(payload[at : at + whole - CRC_BYTES])
     sent = int.from_bytes(payload[at + whole - CRC_BYTES : at + whole], "little")
     return CRC_MISMATCH, f"CRC {sent:#06x} sent, {computed:#06x} computed"
-
-

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from fastcrc.crc16 import arc
-from numba import njit
 
+from pipelines.compiled import compiled
 from pipelines.frame_format import OVERHEAD_BYTES, PAYLOAD_HEADER, SAMPLE_BYTES
 from pipelines.frame_scanner import DeadSpan, scan_payload
 
@@ -58,9 +58,7 @@ def tabulate(payloads: Sequence[bytes]) -> FrameTable:
         return FrameTable(
             buffer, first_frame, starts, ends, base, timestamp_us, samples, starts, []
         )
-    return _with_irregular(
-        payloads, buffer, starts, lengths, base, timestamp_us, samples, regular
-    )
+    return _with_irregular(payloads, buffer, starts, lengths, base, timestamp_us, samples, regular)
 
 
 def _with_irregular(
@@ -107,7 +105,7 @@ def _bounded(timestamp_us: int) -> int:
     return min(timestamp_us, _LARGEST_TIMESTAMP_US)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _read_headers(
     buffer: npt.NDArray[np.uint8],
     starts: Int64s,

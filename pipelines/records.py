@@ -1,7 +1,7 @@
 """What flows between the runtime and an operator: columns of one poll in, records out."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +25,12 @@ class InputBatch(NamedTuple):
 
 
 class Output(NamedTuple):
-    """A record to produce, always into the partition number that its input came from."""
+    """A record to produce, always into the partition number that its input came from.
+
+    ``value`` is bytes, or a pyarrow buffer of them, which is produced without a copy.
+    """
 
     topic: str
     key: bytes | None
-    value: bytes
+    value: Any
     headers: Headers

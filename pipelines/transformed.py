@@ -39,12 +39,12 @@ MAGNITUDES = ("accl_mag", "gyro_mag")
 STREAM_BYTES: Final = 900_000
 """The largest stream in one record."""
 _ROW_BYTES: Final = 79
-_SCHEMA_BYTES: Final = 4_096
+_SCHEMA_BYTES: Final = 8_192
 _ID_BYTES: Final = 264
 """A sensor id of 64 characters in UTF-8 with its offset, rounded up."""
 
 
-def encode_rows(columns: Any, start: int, end: int, ids: Sequence[bytes]) -> Iterator[bytes]:
+def encode_rows(columns: Any, start: int, end: int, ids: Sequence[bytes]) -> Iterator[pa.Buffer]:
     """Yield rows start:end as Arrow IPC streams of at most `STREAM_BYTES` each.
 
     Args:
@@ -53,19 +53,19 @@ def encode_rows(columns: Any, start: int, end: int, ids: Sequence[bytes]) -> Ite
         end: one past the last row.
         ids: the sensor ids that ``columns.sensor`` counts.
     """
-    most_rows = (STREAM_BYTES - _SCHEMA_BYTES) // (_ROW_BYTES + _ID_BYTES)
-    few_sensors = (STREAM_BYTES - _SCHEMA_BYTES - _ID_BYTES * len(ids)) // _ROW_BYTES
-    rows = max(most_rows, few_sensors)
+    # However many rows of a sensor there are, its id stands in the dictionary once.
+    room = STREAM_BYTES - _SCHEMA_BYTES
+    rows = max(room // (_ROW_BYTES + _ID_BYTES), (room - _ID_BYTES * len(ids)) // _ROW_BYTES)
     for at in range(start, end, rows):
         yield _encode(columns, at, min(at + rows, end), ids)
 
 
-def _encode(columns: Any, start: int, end: int, ids: Sequence[bytes]) -> bytes:
+def _encode(columns: Any, start: int, end: int, ids: Sequence[bytes]) -> pa.Buffer:
     rows = slice(start, end)
-    late = columns.late[rows]
+    sensor_ids = _sensor_ids(columns.sensor[rows], ids)
     batch = pa.RecordBatch.from_arrays(
         [
-            _sensor_ids(columns.sensor[rows], ids),
+            sensor_ids,
             pa.array(columns.boot[rows]),
             pa.array(columns.sample_index[rows]),
             pa.array(columns.timestamp_us[rows]),
@@ -75,15 +75,18 @@ def _encode(columns: Any, start: int, end: int, ids: Sequence[bytes]) -> bytes:
             pa.array(columns.temp_raw[rows]),
             pa.array(columns.accl_mag[rows]),
             pa.array(columns.gyro_mag[rows]),
-            pa.array(late),
+            pa.array(columns.late[rows]),
             pa.array(columns.raw_offset[rows]),
         ],
         schema=SCHEMA,
     )
-    sink = pa.BufferOutputStream()
+    # Written into room of the right size, and handed on without a copy.
+    id_bytes = _ID_BYTES * len(sensor_ids.dictionary)
+    room = pa.allocate_buffer(_SCHEMA_BYTES + _ROW_BYTES * len(batch) + id_bytes)
+    sink = pa.FixedSizeBufferWriter(room)
     with pa.ipc.new_stream(sink, SCHEMA) as writer:
         writer.write_batch(batch)
-    return bytes(sink.getvalue())
+    return room.slice(0, sink.tell())
 
 
 def _sensor_ids(sensor: npt.NDArray[np.int32], ids: Sequence[bytes]) -> pa.DictionaryArray:

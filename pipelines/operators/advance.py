@@ -4,8 +4,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from pipelines.compiled import compiled
 from pipelines.operators.layout import BY_SILENCE, COUNTS, INTERVALS_PER_BOOT, NONE
 from pipelines.operators.numbering import (
     CLOCK_STEP,
@@ -94,7 +94,7 @@ class Made(NamedTuple):
     rows_before: npt.NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def advance(tables: Any, rules: Any, records: Any, made: Any) -> tuple[int, int, int]:
     """Take in a batch.
 
@@ -118,9 +118,16 @@ def advance(tables: Any, rules: Any, records: Any, made: Any) -> tuple[int, int,
     return rows, closed, NONE
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _take(
-    tables: Any, rules: Any, records: Any, record: int, made: Any, rows: int, closed: int, fresh: Any
+    tables: Any,
+    rules: Any,
+    records: Any,
+    record: int,
+    made: Any,
+    rows: int,
+    closed: int,
+    fresh: Any,
 ) -> tuple[int, int]:
     """Take in one device's payload."""
     counts = tables.counts
@@ -170,7 +177,7 @@ def _take(
     return rows, closed
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _take_samples(
     tables: Any,
     rules: Any,
@@ -230,7 +237,7 @@ def _take_samples(
     return rows + new
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _move_line(
     tables: Any,
     rules: Any,
@@ -254,7 +261,7 @@ def _move_line(
             tables.sensors[index].latest_us = last_us
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _close_passed(
     tables: Any, rules: Any, index: int, record: int, through: int, closed_out: Any, closed: int
 ) -> int:
@@ -274,10 +281,8 @@ def _close_passed(
     return closed
 
 
-@njit(cache=True, nogil=True)
-def _tick(
-    tables: Any, rules: Any, offset: int, record: int, closed_out: Any, closed: int
-) -> int:
+@compiled()
+def _tick(tables: Any, rules: Any, offset: int, record: int, closed_out: Any, closed: int) -> int:
     """Count a second: smooth the rates, close the windows of silent sensors, forget old ones."""
     counts = tables.counts
     counts[_TICKS] += 1
@@ -308,7 +313,7 @@ def _tick(
     return closed
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _silence(
     tables: Any, rules: Any, row: int, record: int, through: int, closed_out: Any, closed: int
 ) -> int:
@@ -322,7 +327,7 @@ def _silence(
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _forget(tables: Any, index: int) -> None:
     """Drop a sensor's state; its windows closed long ago, for silence."""
     sensor = tables.sensors[index]
@@ -331,7 +336,7 @@ def _forget(tables: Any, index: int) -> None:
     reset_sensor(tables, index)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def reset_sensor(tables: Any, index: int) -> None:
     """Put a sensor's rows into the state before its first frame."""
     sensor = tables.sensors[index]
@@ -350,7 +355,7 @@ def reset_sensor(tables: Any, index: int) -> None:
         tables.boots[row].regions = 0
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _flooded(tables: Any, rules: Any) -> bool:
     """Say whether a share of all sensors has failed since the last look, and look anew."""
     active = 0

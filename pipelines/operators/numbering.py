@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 import numpy as np
-from numba import njit
 
+from pipelines.compiled import compiled
 from pipelines.operators.layout import FAR_PAST_US, INTERVALS_PER_BOOT, NONE
 
 ON_LINE: Final = 0
@@ -13,15 +13,13 @@ CLOCK_STEP: Final = 2
 NEW_BOOT: Final = 3
 
 
-@njit(cache=True, nogil=True)
-def _fits(
-    anchor_sample: int, anchor_us: int, base: int, timestamp_us: int, rules: Any
-) -> bool:
+@compiled()
+def _fits(anchor_sample: int, anchor_us: int, base: int, timestamp_us: int, rules: Any) -> bool:
     expected_us = anchor_us + np.int64(np.rint((base - anchor_sample) * rules.period_us))
     return abs(timestamp_us - expected_us) <= rules.lateness_us
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def place(tables: Any, rules: Any, sensor: int, base: int, timestamp_us: int) -> tuple[int, int]:
     """Return the row of the boot that a frame belongs to, and how: ON_LINE, … or NEW_BOOT.
 
@@ -53,7 +51,7 @@ def place(tables: Any, rules: Any, sensor: int, base: int, timestamp_us: int) ->
     return 2 * sensor + (number + 1) % 2, NEW_BOOT
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def start_boot(tables: Any, rules: Any, row: int, number: int, base: int, first_us: int) -> None:
     """Begin a boot in ``row``, whose windows must be closed; its watermark starts anew."""
     boot = tables.boots[row]
@@ -74,7 +72,7 @@ def start_boot(tables: Any, rules: Any, row: int, number: int, base: int, first_
     boot.window = NONE
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def mark_seen(tables: Any, row: int, start: int, end: int, fresh: Any) -> tuple[int, int, int]:
     """Add sample numbers [start, end) to those seen by a boot.
 
@@ -97,7 +95,7 @@ def mark_seen(tables: Any, row: int, start: int, end: int, fresh: Any) -> tuple[
     return _fill(boot, seen, start, end, fresh)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _insert(boot: Any, seen: Any, at: int, start: int, end: int) -> None:
     """Put an interval before index ``at``; when all are in use, the lowest is given up."""
     count = boot.intervals
@@ -116,7 +114,7 @@ def _insert(boot: Any, seen: Any, at: int, start: int, end: int) -> None:
     boot.intervals = count + 1
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _fill(boot: Any, seen: Any, start: int, end: int, fresh: Any) -> tuple[int, int, int]:
     """Add numbers that lie, at least in part, below the highest seen."""
     count = boot.intervals

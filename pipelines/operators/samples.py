@@ -4,8 +4,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from pipelines.compiled import compiled
 from pipelines.frame_format import (
     ACC_G,
     GYRO_RAD_S,
@@ -62,13 +62,13 @@ def empty_columns(rows: int) -> Columns:
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def sample_time_us(first_us: int, index: int, rules: Any) -> int:
     """Return the timestamp of a frame's sample ``index``."""
     return first_us + np.int64(np.rint(index * rules.period_us))
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def emit(
     tables: Any,
     rules: Any,
@@ -112,7 +112,7 @@ def emit(
     return late_samples
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _first_beyond(first_us: int, i: int, end: int, end_us: int, rules: Any) -> int:
     """Return the first sample after ``i`` and at most ``end`` that is not before ``end_us``."""
     stop = min(end, max(i + 1, np.int64((end_us - first_us) / rules.period_us)))
@@ -123,13 +123,13 @@ def _first_beyond(first_us: int, i: int, end: int, end_us: int, rules: Any) -> i
     return stop
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _int16(high: int, low: int) -> int:
     value = (np.int32(high) << 8) | np.int32(low)
     return value - ((value & 0x8000) << 1)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _calibrate(buffer: Any, at: int, rows: int, columns: Any, to: int) -> None:
     for k in range(rows):
         b = buffer[at : at + SAMPLE_BYTES]
@@ -154,7 +154,7 @@ def _calibrate(buffer: Any, at: int, rows: int, columns: Any, to: int) -> None:
         columns.gyro_mag[out] = np.sqrt(fgx * fgx + fgy * fgy + fgz * fgz) * _GYRO_RAD_S
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _accumulate(window: Any, columns: Any, at: int, rows: int, first_sample: int) -> None:
     """Add rows to a window's statistics one after the other, so that cuts change no bit."""
     if window.samples == 0:
@@ -183,5 +183,3 @@ def _accumulate(window: Any, columns: Any, at: int, rows: int, first_sample: int
     window.samples += rows
     window.first_sample = min(window.first_sample, first_sample)
     window.last_sample = max(window.last_sample, first_sample + rows - 1)
-
-

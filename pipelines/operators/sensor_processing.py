@@ -224,13 +224,12 @@ def _samples(state: PartitionState, made: Made, start: int, end: int) -> list[Ou
     ]
 
 
-def _windows(
-    state: PartitionState, closed: npt.NDArray[np.void], window_us: int
-) -> list[Output]:
+def _windows(state: PartitionState, closed: npt.NDArray[np.void], window_us: int) -> list[Output]:
     return [
         Output(topics.AGGREGATED, sensor_id, window_record(sensor_id, window, window_us), _JSON)
         for sensor_id, window in (
-            (state.ids[window.sensor], window) for window in map(ClosedWindow._make, closed.tolist())
+            (state.ids[window.sensor], window)
+            for window in map(ClosedWindow._make, closed.tolist())
         )
     ]
 

@@ -9,18 +9,18 @@ window holds exactly the samples of its span that were not late with an offset b
 
 from typing import Any
 
-from numba import njit
-
+from pipelines.compiled import compiled
 from pipelines.operators.layout import (
     BY_REBOOT,
     BY_WATERMARK,
     FAR_FUTURE_US,
+    FAR_PAST_US,
     NONE,
     REGIONS_PER_BOOT,
 )
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def is_closed(tables: Any, rules: Any, row: int, start_us: int) -> bool:
     """Say whether the window that starts at ``start_us`` is closed for the boot in ``row``."""
     boot = tables.boots[row]
@@ -33,7 +33,7 @@ def is_closed(tables: Any, rules: Any, row: int, start_us: int) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def open_window(tables: Any, row: int, start_us: int, sample: int) -> int:
     """Return the open window of a boot that starts at ``start_us``, opening it if need be."""
     boots, windows = tables.boots, tables.windows
@@ -64,7 +64,7 @@ def open_window(tables: Any, row: int, start_us: int, sample: int) -> int:
     return new
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def close_windows(
     tables: Any,
     rules: Any,
@@ -105,7 +105,7 @@ def close_windows(
     return closed_count
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _copy(window: Any, out: Any) -> None:
     out.start_us = window.start_us
     out.samples = window.samples
@@ -123,7 +123,7 @@ def _copy(window: Any, out: Any) -> None:
     out.gyro_squares = window.gyro_squares
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def end_of_open_windows(tables: Any, rules: Any, row: int) -> int:
     """Return when the boot's last open window ends, or where it is closed until without one."""
     end_us = tables.boots[row].closed_until_us
@@ -134,7 +134,7 @@ def end_of_open_windows(tables: Any, rules: Any, row: int) -> int:
     return end_us
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def move_watermark(
     tables: Any, rules: Any, row: int, record: int, through: int, closed: Any, count: int
 ) -> int:
@@ -150,7 +150,7 @@ def move_watermark(
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def close_boot(
     tables: Any, rules: Any, row: int, record: int, through: int, closed: Any, count: int
 ) -> int:
@@ -163,7 +163,7 @@ def close_boot(
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def step_clock(
     tables: Any,
     rules: Any,
@@ -189,7 +189,10 @@ def step_clock(
     count = close_windows(
         tables, rules, row, FAR_FUTURE_US, BY_WATERMARK, record, through, closed, count
     )
-    _keep_region(tables, row, boot.line_start_us, end_us)
+    # No window opened before the boot's first frame less the lateness.
+    opened_us = (boot.first_us - rules.lateness_us) // rules.window_us * rules.window_us
+    start_us = opened_us if boot.line_start_us == FAR_PAST_US else boot.line_start_us
+    _keep_region(tables, row, start_us, end_us)
     start_us = (timestamp_us - rules.lateness_us) // rules.window_us * rules.window_us
     boot.line_start_us = start_us
     boot.closed_until_us = start_us
@@ -197,7 +200,7 @@ def step_clock(
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _keep_region(tables: Any, row: int, start_us: int, end_us: int) -> None:
     regions = tables.regions[row]
     count = tables.boots[row].regions

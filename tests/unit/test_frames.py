@@ -34,7 +34,9 @@ pieces = st.one_of(
     ),
     st.builds(lambda n, cut: frame(n, n, 3)[:cut], st.integers(0, 99), st.integers(0, 70)),
     st.builds(
-        lambda n, at, flip: bytes(b ^ (flip if i == at else 0) for i, b in enumerate(frame(n, n, 2))),
+        lambda n, at, flip: bytes(
+            b ^ (flip if i == at else 0) for i, b in enumerate(frame(n, n, 2))
+        ),
         st.integers(0, 99),
         st.integers(0, 59),
         st.integers(1, 255),
