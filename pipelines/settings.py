@@ -65,9 +65,7 @@ class KafkaSettings(BaseModel):
 class MongoSettings(BaseModel):
     """The document database for sensors and sessions; MongoDB or what speaks its protocol."""
 
-    uri: SecretStr = Field(
-        SecretStr("mongodb://127.0.0.1:27017"), description="Connection string."
-    )
+    uri: SecretStr = Field(SecretStr("mongodb://127.0.0.1:27017"), description="Connection string.")
     database: str = Field("streaming_poc", description="Name of the database.")
 
 
@@ -157,6 +155,9 @@ class LocalSettings(BaseModel):
     kafka_heap_mb: int = Field(1_024, ge=256, description="Java heap of each Kafka broker, MB.")
     ray_port: int = Field(6_390, ge=1, le=65535, description="Port of the Ray head (its GCS).")
     dashboard_port: int = Field(8_265, ge=1, le=65535, description="Port of the Ray dashboard.")
+    proxy_port: int = Field(
+        8_404, ge=1, le=65_533, description="First of three ports that the HTTP proxy keeps."
+    )
     ray_cpus: int = Field(
         16, ge=4, description="Logical CPUs of the Ray head; our actors take few real ones."
     )

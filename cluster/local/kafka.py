@@ -52,7 +52,17 @@ def broker_ports(settings: Settings) -> list[int]:
 
 
 def kafka_servers(settings: Settings, folder: Path) -> list[Server]:
-    """The brokers, their data under ``folder``."""
+    """The brokers, their data under ``folder``.
+
+    Raises:
+        ConfigurationError: the data there are of another number of brokers.
+    """
+    kept = len(list(folder.glob("kafka-*/data/meta.properties")))
+    if kept not in (0, settings.local.brokers):
+        raise ConfigurationError(
+            f"{folder} holds the data of {kept} Kafka broker(s), not {settings.local.brokers}: "
+            f"use `--brokers {kept}`, or another folder with IMUSTREAM_LOCAL__STATE_DIR"
+        )
     return [_broker(settings, folder, k) for k in range(settings.local.brokers)]
 
 

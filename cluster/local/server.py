@@ -7,6 +7,9 @@ from pathlib import Path
 
 CONNECT_TIMEOUT_S = 0.5
 
+Progress = Callable[[str, str], None]
+"""Called with a server's title and what is happening to it."""
+
 
 @dataclass(frozen=True)
 class Port:

@@ -1,30 +1,30 @@
 """The local stack: starts its servers in order, knows when they serve, and stops them all."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from pydantic import SecretStr
+
+from cluster.local.applications import applications_server
 from cluster.local.documentdb import documentdb_server
 from cluster.local.kafka import broker_ports, kafka_servers
 from cluster.local.mosquitto import mosquitto_server
 from cluster.local.ports import require_free
 from cluster.local.processes import MARK, end_marked, marked_processes
-from cluster.local.server import Server
+from cluster.local.ray_head import ray_environment, ray_server
+from cluster.local.server import Progress, Server
 from cluster.local.settings_environment import child_environment, differing_environment
 from cluster.local.state_folder import StateFolder
 from cluster.local.supervision import ProcessState, Supervision
 from cluster.setup.paths import ROOT
 from pipelines.errors import UnavailableError
-from pipelines.settings import Settings
+from pipelines.settings import Settings, load_settings
 
-PARTS = ("kafka", "mosquitto", "documentdb")
+PARTS = ("kafka", "mosquitto", "documentdb", "ray", "applications")
 """All parts, in the order they start; `kafka` may be several brokers."""
 
 _POLL_S = 0.1
 _SHUTDOWN_WAIT_S = 60.0
-
-Progress = Callable[[str, str], None]
-"""Called with a server's title and what is happening to it."""
-
 
 def _quiet(title: str, event: str) -> None:
     """Report nothing."""
@@ -36,7 +36,6 @@ class Stack:
     def __init__(self, settings: Settings, parts: Sequence[str] = PARTS) -> None:
         """Describe the stack that ``settings`` ask for; nothing is started or written yet."""
         self.folder = StateFolder(settings.local.state_dir)
-        self.base = settings
         self.parts = tuple(part for part in PARTS if part in parts)
         self.settings = self._with_own_choices(settings)
         self.supervision = Supervision(self.folder.path, self.folder.runtime_dir)
@@ -49,6 +48,7 @@ class Stack:
         chosen.kafka.bootstrap_servers = ",".join(f"127.0.0.1:{port}" for port in ports)
         chosen.kafka.replication_factor = brokers
         chosen.kafka.min_insync_replicas = min(2, brokers)
+        chosen.ray.address = f"127.0.0.1:{settings.local.ray_port}"
         chosen.local.state_dir = self.folder.path
         return chosen
 
@@ -65,6 +65,10 @@ class Stack:
             servers.append(mosquitto_server(self.settings, self.folder.path))
         if "documentdb" in self.parts:
             servers.append(documentdb_server(self.settings, self.folder.path))
+        if "ray" in self.parts:
+            servers.append(ray_server(self.settings, self.folder.runtime_dir))
+        if "applications" in self.parts:
+            servers.append(applications_server(self.settings, self.folder))
         return servers
 
     def up(self, progress: Progress = _quiet) -> bool:
@@ -97,9 +101,12 @@ class Stack:
         for server in servers:
             for port in server.ports:
                 require_free(server, port)
-        record = self.folder.write_record(differing_environment(self.settings, self.base))
+        if self.settings.auth.secret is None:
+            self.settings.auth.secret = SecretStr(self.folder.secret())
+        chosen = differing_environment(self.settings, load_settings())
+        record = self.folder.write_record({**(old.settings if old else {}), **chosen})
         self.supervision.write(servers)
-        environment = child_environment(self.settings, ROOT)
+        environment = {**child_environment(self.settings, ROOT), **ray_environment()}
         self.supervision.start({**environment, MARK: record.stack_id})
 
     def _prepare(self, server: Server, progress: Progress) -> None:
@@ -128,10 +135,12 @@ class Stack:
         """
         with self.folder.locked():
             record = self.folder.record()
-            for process in reversed(self.supervision.processes()):
-                if process.pid is not None:
-                    progress(process.name, "stopping")
-                    self.supervision.stop_process(process.name)
+            running = [process.name for process in self.supervision.processes() if process.pid]
+            for part in reversed(self.parts):
+                names = [name for name in running if _part_of(name) == part]
+                if names:
+                    progress(part, "stopping")
+                    self.supervision.stop_processes(names)
             self.supervision.shutdown(_SHUTDOWN_WAIT_S)
             left = end_marked(record.stack_id) if record is not None else 0
             self.folder.forget_record()
@@ -159,8 +168,7 @@ class Stack:
 
     def stop(self, part: str) -> None:
         """Stop one part in good order and wait until it has ended; it stays stopped."""
-        for server in reversed(self._named(part)):
-            self.supervision.stop_process(server.name)
+        self.supervision.stop_processes([server.name for server in self._named(part)])
 
     def kill(self, part: str) -> None:
         """Send SIGKILL to one part; it is started again at once."""
@@ -181,11 +189,13 @@ class Stack:
         return pid
 
     def _named(self, part: str) -> list[Server]:
-        found = [
-            server
-            for server in self.servers()
-            if part in (server.name, server.name.rpartition("-")[0])
-        ]
+        found = [one for one in self.servers() if part in (one.name, _part_of(one.name))]
         if not found:
             raise UnavailableError(f"{part!r} is no part of this stack: {', '.join(self.parts)}")
         return found
+
+
+def _part_of(name: str) -> str:
+    """The part a server belongs to: `kafka` for `kafka-2`."""
+    part, _, number = name.rpartition("-")
+    return part if number.isdigit() else name

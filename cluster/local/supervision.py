@@ -23,6 +23,7 @@ _LOG_BYTES = 5_000_000
 _LOG_BACKUPS = 2
 _START_RETRIES = 20
 _SOCKET_WAIT_S = 15.0
+_POLL_S = 0.05
 _RPC_ERRORS = (OSError, http.client.HTTPException, xmlrpc.client.Error)
 _MAX_SOCKET_PATH = 100
 
@@ -119,7 +120,7 @@ class Supervision:
         while done.returncode == 0 and time.monotonic() < deadline:
             if self.running():
                 return
-            time.sleep(0.05)
+            time.sleep(_POLL_S)
         said = (done.stderr or done.stdout).strip().splitlines()
         raise UnavailableError(
             f"supervisord did not start: {said[-1] if said else f'see {self._log}'}"
@@ -167,10 +168,17 @@ class Supervision:
             with contextlib.suppress(xmlrpc.client.Fault):  # it is being started already
                 self._rpc("startProcess", name, False)
 
-    def stop_process(self, name: str) -> None:
-        """Stop a process and wait until it has ended."""
-        with contextlib.suppress(xmlrpc.client.Fault):  # it is not running
-            self._rpc("stopProcess", name, True)
+    def stop_processes(self, names: Sequence[str]) -> None:
+        """Stop processes together and wait until all have ended.
+
+        Raises:
+            UnavailableError: supervisord is not running.
+        """
+        for name in names:
+            with contextlib.suppress(xmlrpc.client.Fault):  # it is not running
+                self._rpc("stopProcess", name, False)
+        while any(self.state_of(name).state == "stopping" for name in names):
+            time.sleep(_POLL_S)
 
     def kill_process(self, name: str) -> int:
         """Send SIGKILL to a process; supervisord starts it again. Returns the pid it had."""

@@ -1,0 +1,35 @@
+"""`imustream up`: start the local stack in the background."""
+
+from typing import Annotated
+
+import typer
+
+from cluster.local.progress import shown_progress
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog="Examples: imustream up | imustream up --brokers 3")(up)
+
+
+def up(
+    brokers: Annotated[
+        int | None,
+        typer.Option(min=1, max=3, help="Kafka brokers: 1, or 3 with replication 3."),
+    ] = None,
+) -> None:
+    """Start every server and pipeline of the local stack, in the background.
+
+    Run again, it starts what is missing. Data, logs and the log-in key lie in the state folder.
+    """
+    from cluster.local.stack import Stack
+    from pipelines.settings import load_settings
+    from serve.auth import login_link
+
+    chosen = {} if brokers is None else {"brokers": brokers}
+    stack = Stack(load_settings(local=chosen))
+    with shown_progress() as show:
+        started = stack.up(show)
+    typer.echo("imustream is up." if started else "imustream was up already.")
+    typer.echo(f"Dashboard: {login_link(stack.settings)}")
+    typer.echo("Stop it with `imustream down`; `imustream status` shows its parts.")

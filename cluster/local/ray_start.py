@@ -1,0 +1,55 @@
+"""`python -m cluster.local.ray_start FOLDER`: becomes the Ray head of the local stack.
+
+A head that was killed leaves its children, which hold its ports; they are ended first. Only this
+stack's own: `ray stop` would end every Ray of this user.
+"""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from cluster.local.processes import MARK, end_marked
+from pipelines.settings import LocalSettings, load_settings
+
+RAY_MARK = "IMUSTREAM_RAY"
+_OBJECT_STORE_BYTES = 256 * 1024 * 1024
+_SESSIONS_KEPT = 2
+
+
+def main() -> None:
+    """End a predecessor's processes, then become `ray start --block`."""
+    folder = Path(sys.argv[1])
+    stack_id = os.environ[MARK]
+    end_marked(stack_id, RAY_MARK, gentle_s=0.0)
+    for old in sorted(folder.glob("session_2*"))[:-_SESSIONS_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+    os.environ[RAY_MARK] = stack_id
+    program = Path(sys.executable).with_name("ray")
+    os.execv(program, [str(program), *_arguments(load_settings().local, folder)])
+
+
+def _arguments(local: LocalSettings, folder: Path) -> list[str]:
+    options = {
+        "node-ip-address": "127.0.0.1",
+        "port": local.ray_port,
+        "include-dashboard": "true",
+        "dashboard-host": "127.0.0.1",
+        "dashboard-port": local.dashboard_port,
+        # 0: any free port. The defaults of these collide with another Ray on the machine.
+        "dashboard-agent-listen-port": 0,
+        "dashboard-agent-grpc-port": 0,
+        "min-worker-port": 0,
+        "max-worker-port": 0,
+        "num-cpus": local.ray_cpus,
+        "num-gpus": 0,
+        "object-store-memory": _OBJECT_STORE_BYTES,
+        "include-log-monitor": "false",
+        "temp-dir": folder,
+    }
+    named = [f"--{name}={value}" for name, value in options.items()]
+    return ["start", "--head", "--block", "--disable-usage-stats", *named]
+
+
+if __name__ == "__main__":
+    main()
