@@ -1,0 +1,193 @@
+"""Serve application `api`: sensors and pipelines over REST, health, log-in, and the dashboard."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from importlib.metadata import PackageNotFoundError, version
+
+import orjson
+from fastapi import FastAPI
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict
+from ray import serve
+from ray.serve.schema import ApplicationStatus
+
+from pipelines.settings import Settings
+from serve import live
+from serve.gate import Gate
+from serve.health import (
+    Check,
+    KafkaCheck,
+    MongoCheck,
+    MqttCheck,
+    PartHealth,
+    Readiness,
+    pipeline_health,
+    readiness,
+)
+from serve.login import COLLECTION, UsedCodes, login_routes, mongo_client
+from serve.observation import SENSOR_PROCESSING, Observation
+from serve.pages import add_pages
+from serve.pipelines_report import PipelinesReport
+from serve.problems import report_problems
+
+NAME = "api"
+ROUTE_PREFIX = "/"
+
+_MOST_REQUESTS = 200
+_DESCRIPTION = (
+    "Sensors and pipelines of imustream. Every request needs a log-in, but `/health/live`: the "
+    "cookie that `imustream link` leads to, or `Authorization: Bearer` with a token. Live data "
+    "come over WebSockets, `/ws/raw/{sensor}`, `/ws/transformed/{sensor}?max_hz=30` and "
+    "`/ws/aggregated/{sensor}`. Errors are `application/problem+json`."
+)
+
+
+class SensorSummary(BaseModel):
+    """What a pipeline knows of a sensor; counts are since it was first seen."""
+
+    model_config = ConfigDict(extra="allow")
+
+    sensor_id: str
+    partition: int
+    state: str
+    boot: int
+    samples: int
+    gaps: int
+    duplicates: int
+    late: int
+    rate_hz: float
+    last_timestamp_us: int
+    last_received_us: int
+    clock_offset_us: int
+
+
+class SensorsReport(BaseModel):
+    """All sensors, in the order of their ids."""
+
+    sensors: list[SensorSummary]
+
+
+class Liveness(BaseModel):
+    """That this replica answers."""
+
+    live: bool = True
+
+
+def api_app(settings: Settings, observation: Observation, live_check: Check) -> FastAPI:
+    """Return the application; ``live_check`` says whether `live` runs."""
+    mongo = mongo_client(settings)
+
+    async def sensor_processing() -> PartHealth:
+        return pipeline_health(await asyncio.to_thread(observation.sensor_processing))
+
+    checks: dict[str, Check] = {
+        "kafka": KafkaCheck(settings.kafka),
+        "mongodb": MongoCheck(mongo),
+        "mqtt": MqttCheck(settings.mqtt),
+        SENSOR_PROCESSING: sensor_processing,
+        live.NAME: live_check,
+    }
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        observation.view.start()
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(observation.view.stop)
+            await mongo.close()
+
+    app = FastAPI(
+        title="imustream",
+        version=_version(),
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.add_middleware(Gate, settings=settings)
+    report_problems(app)
+    app.include_router(
+        login_routes(settings, UsedCodes(mongo[settings.mongo.database][COLLECTION]))
+    )
+    _add_health(app, checks)
+    _add_reports(app, observation)
+    add_pages(app)
+    return app
+
+
+def _add_health(app: FastAPI, checks: dict[str, Check]) -> None:
+    @app.get("/health/live", summary="Does this process answer? Open to all")
+    async def health_live() -> Liveness:
+        return Liveness()
+
+    @app.get(
+        "/health/ready",
+        summary="Which parts are ready?",
+        responses={HTTPStatus.SERVICE_UNAVAILABLE: {"model": Readiness}},
+    )
+    async def health_ready(response: Response) -> Readiness:
+        found = await readiness(checks)
+        if not found.ready:
+            response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+        return found
+
+
+def _add_reports(app: FastAPI, observation: Observation) -> None:
+    @app.get("/api/v1/sensors", summary="All sensors", response_model=SensorsReport)
+    async def sensors() -> Response:
+        found = await asyncio.to_thread(observation.sensors)
+        return Response(orjson.dumps({"sensors": found}), media_type="application/json")
+
+    @app.get("/api/v1/pipelines", summary="All pipelines: slots, lag, rates, last commit")
+    async def pipelines() -> PipelinesReport:
+        report = await asyncio.to_thread(observation.sensor_processing)
+        return PipelinesReport(pipelines=[report])
+
+
+def _version() -> str:
+    try:
+        return version("imustream")
+    except PackageNotFoundError:
+        return "unpackaged"
+
+
+async def _live_health() -> PartHealth:
+    status = await asyncio.to_thread(serve.status)
+    application = status.applications.get(live.NAME)
+    if application is None:
+        return PartHealth(ready=False, detail="not deployed; run `python -m serve`")
+    return PartHealth(
+        ready=application.status == ApplicationStatus.RUNNING,
+        detail=application.message or application.status.value.lower(),
+    )
+
+
+@serve.deployment(
+    name="Api",
+    max_ongoing_requests=_MOST_REQUESTS,
+    graceful_shutdown_timeout_s=1,
+    ray_actor_options={"num_cpus": 0},
+)
+@serve.ingress()
+class Api:
+    """A replica of `api`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._observation = Observation(settings)
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        """Return the application; Serve calls this in the replica."""
+        return api_app(self._settings, self._observation, _live_health)
+
+    def check_health(self) -> None:
+        """Tell Serve whether this replica works; Serve calls it every 10 s."""
+        self._observation.view.check()
+
+
+def api_application(settings: Settings) -> serve.Application:
+    """Return the application to deploy at ``ROUTE_PREFIX``."""
+    return Api.bind(settings)  # type: ignore[attr-defined,no-any-return]
