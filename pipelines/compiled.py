@@ -1,14 +1,14 @@
 """Compile a function of numbers and arrays to machine code, once for each version of the source.
 
 Numba's cache on disk notices a change of a function's own file, but not of a file whose functions
-were compiled into it. So the cache's folder is named after all the sources that are compiled together.
+were compiled into it. So the cache's folder is named after all sources compiled together.
 """
 
 import hashlib
 import os
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 import numba
 
@@ -25,7 +25,11 @@ def _cache_folder() -> Path:
 
 
 if CACHE_VARIABLE not in os.environ:
-    numba.config.CACHE_DIR = str(_cache_folder())
+    vars(numba.config)["CACHE_DIR"] = str(_cache_folder())
 
-compiled: Final[Any] = partial(numba.njit, cache=True, nogil=True)
-"""Decorator of a function that numba compiles; it runs without the interpreter's lock."""
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def compiled(function: F) -> F:
+    """Decorate a function that numba compiles; it runs without the interpreter's lock."""
+    return cast(F, numba.njit(function, cache=True, nogil=True))

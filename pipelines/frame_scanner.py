@@ -74,7 +74,7 @@ def _end_of_whole_frame(payload: bytes, at: int) -> int:
     # The CRC of bytes that end with their own CRC-16/ARC is 0.
     if end > len(payload) or arc(payload[at:end]):
         return 0
-    return end
+    return int(end)
 
 
 def _next_whole_frame(payload: bytes, at: int) -> int:

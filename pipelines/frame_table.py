@@ -98,14 +98,15 @@ def _with_irregular(
     for i, rows in scanned:
         if rows:
             columns[:, first_frame[i] : first_frame[i + 1]] = np.array(rows, np.int64).T
-    return FrameTable(buffer, first_frame, *columns, starts, dead)
+    start, end, base, timestamp_us, samples = columns
+    return FrameTable(buffer, first_frame, start, end, base, timestamp_us, samples, starts, dead)
 
 
 def _bounded(timestamp_us: int) -> int:
     return min(timestamp_us, _LARGEST_TIMESTAMP_US)
 
 
-@compiled()
+@compiled
 def _read_headers(
     buffer: npt.NDArray[np.uint8],
     starts: Int64s,

@@ -1,7 +1,8 @@
 """Every setting of imustream, with its default and what it means.
 
-A value comes from, first found first taken: the environment (``IMUSTREAM_KAFKA__BOOTSTRAP_SERVERS``),
-a TOML file (``IMUSTREAM_CONFIG``, or ``imustream.toml`` in the working folder), the default here.
+A value comes from, first found first taken: the environment (as in
+``IMUSTREAM_KAFKA__BOOTSTRAP_SERVERS``), a TOML file (``IMUSTREAM_CONFIG``, or ``imustream.toml``
+in the working folder), the default here.
 ``imustream settings`` prints them all.
 """
 

@@ -1,1 +1,1 @@
-"""Pure operators: no clock, no I/O and no Ray; the same code runs live, in backfill and in tests."""
+"""Pure operators: no clock, no I/O, no Ray; the same code runs live, in backfill and in tests."""

@@ -94,7 +94,7 @@ class Made(NamedTuple):
     rows_before: npt.NDArray[np.int64]
 
 
-@compiled()
+@compiled
 def advance(tables: Any, rules: Any, records: Any, made: Any) -> tuple[int, int, int]:
     """Take in a batch.
 
@@ -118,7 +118,7 @@ def advance(tables: Any, rules: Any, records: Any, made: Any) -> tuple[int, int,
     return rows, closed, NONE
 
 
-@compiled()
+@compiled
 def _take(
     tables: Any,
     rules: Any,
@@ -177,7 +177,7 @@ def _take(
     return rows, closed
 
 
-@compiled()
+@compiled
 def _take_samples(
     tables: Any,
     rules: Any,
@@ -237,7 +237,7 @@ def _take_samples(
     return rows + new
 
 
-@compiled()
+@compiled
 def _move_line(
     tables: Any,
     rules: Any,
@@ -261,7 +261,7 @@ def _move_line(
             tables.sensors[index].latest_us = last_us
 
 
-@compiled()
+@compiled
 def _close_passed(
     tables: Any, rules: Any, index: int, record: int, through: int, closed_out: Any, closed: int
 ) -> int:
@@ -277,11 +277,10 @@ def _close_passed(
             closed = close_boot(tables, rules, before, record, through, closed_out, closed)
         else:
             closed = move_watermark(tables, rules, before, record, through, closed_out, closed)
-    closed = move_watermark(tables, rules, row, record, through, closed_out, closed)
-    return closed
+    return move_watermark(tables, rules, row, record, through, closed_out, closed)
 
 
-@compiled()
+@compiled
 def _tick(tables: Any, rules: Any, offset: int, record: int, closed_out: Any, closed: int) -> int:
     """Count a second: smooth the rates, close the windows of silent sensors, forget old ones."""
     counts = tables.counts
@@ -313,12 +312,12 @@ def _tick(tables: Any, rules: Any, offset: int, record: int, closed_out: Any, cl
     return closed
 
 
-@compiled()
+@compiled
 def _silence(
     tables: Any, rules: Any, row: int, record: int, through: int, closed_out: Any, closed: int
 ) -> int:
     boot = tables.boots[row]
-    if boot.number == NONE or boot.window == NONE:
+    if boot.window == NONE:
         return closed
     until_us = end_of_open_windows(tables, rules, row)
     boot.closed_until_us = until_us
@@ -327,7 +326,7 @@ def _silence(
     )
 
 
-@compiled()
+@compiled
 def _forget(tables: Any, index: int) -> None:
     """Drop a sensor's state; its windows closed long ago, for silence."""
     sensor = tables.sensors[index]
@@ -336,7 +335,7 @@ def _forget(tables: Any, index: int) -> None:
     reset_sensor(tables, index)
 
 
-@compiled()
+@compiled
 def reset_sensor(tables: Any, index: int) -> None:
     """Put a sensor's rows into the state before its first frame."""
     sensor = tables.sensors[index]
@@ -355,7 +354,7 @@ def reset_sensor(tables: Any, index: int) -> None:
         tables.boots[row].regions = 0
 
 
-@compiled()
+@compiled
 def _flooded(tables: Any, rules: Any) -> bool:
     """Say whether a share of all sensors has failed since the last look, and look anew."""
     active = 0

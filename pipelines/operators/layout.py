@@ -93,7 +93,7 @@ CLOSED_WINDOW = np.dtype(
         ("late", "i8"),
         ("closed_by", "i8"),
         ("through_offset", "i8"),
-        *[(name, WINDOW[name].str) for name in WINDOW.names[1:]],
+        *[(name, WINDOW[name].str) for name in (WINDOW.names or ())[1:]],
     ]
 )
 CLOSED_BY: Final = ("watermark", "silence", "reboot")

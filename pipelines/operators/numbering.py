@@ -13,13 +13,13 @@ CLOCK_STEP: Final = 2
 NEW_BOOT: Final = 3
 
 
-@compiled()
+@compiled
 def _fits(anchor_sample: int, anchor_us: int, base: int, timestamp_us: int, rules: Any) -> bool:
     expected_us = anchor_us + np.int64(np.rint((base - anchor_sample) * rules.period_us))
     return abs(timestamp_us - expected_us) <= rules.lateness_us
 
 
-@compiled()
+@compiled
 def place(tables: Any, rules: Any, sensor: int, base: int, timestamp_us: int) -> tuple[int, int]:
     """Return the row of the boot that a frame belongs to, and how: ON_LINE, … or NEW_BOOT.
 
@@ -40,9 +40,9 @@ def place(tables: Any, rules: Any, sensor: int, base: int, timestamp_us: int) ->
         return row, ON_OLD_LINE
     before_row = 2 * sensor + (number + 1) % 2
     before = boots[before_row]
-    if before.number != NONE and before.number == number - 1:
-        if _fits(before.anchor_sample, before.anchor_us, base, timestamp_us, rules):
-            return before_row, ON_LINE
+    known = before.number != NONE and before.number == number - 1
+    if known and _fits(before.anchor_sample, before.anchor_us, base, timestamp_us, rules):
+        return before_row, ON_LINE
     next_number = boot.anchor_sample
     if boot.intervals > 0:
         next_number = max(next_number, tables.intervals[row, boot.intervals - 1, 1])
@@ -51,7 +51,7 @@ def place(tables: Any, rules: Any, sensor: int, base: int, timestamp_us: int) ->
     return 2 * sensor + (number + 1) % 2, NEW_BOOT
 
 
-@compiled()
+@compiled
 def start_boot(tables: Any, rules: Any, row: int, number: int, base: int, first_us: int) -> None:
     """Begin a boot in ``row``, whose windows must be closed; its watermark starts anew."""
     boot = tables.boots[row]
@@ -72,7 +72,7 @@ def start_boot(tables: Any, rules: Any, row: int, number: int, base: int, first_
     boot.window = NONE
 
 
-@compiled()
+@compiled
 def mark_seen(tables: Any, row: int, start: int, end: int, fresh: Any) -> tuple[int, int, int]:
     """Add sample numbers [start, end) to those seen by a boot.
 
@@ -95,7 +95,7 @@ def mark_seen(tables: Any, row: int, start: int, end: int, fresh: Any) -> tuple[
     return _fill(boot, seen, start, end, fresh)
 
 
-@compiled()
+@compiled
 def _insert(boot: Any, seen: Any, at: int, start: int, end: int) -> None:
     """Put an interval before index ``at``; when all are in use, the lowest is given up."""
     count = boot.intervals
@@ -114,7 +114,7 @@ def _insert(boot: Any, seen: Any, at: int, start: int, end: int) -> None:
     boot.intervals = count + 1
 
 
-@compiled()
+@compiled
 def _fill(boot: Any, seen: Any, start: int, end: int, fresh: Any) -> tuple[int, int, int]:
     """Add numbers that lie, at least in part, below the highest seen."""
     count = boot.intervals

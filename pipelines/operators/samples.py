@@ -62,13 +62,13 @@ def empty_columns(rows: int) -> Columns:
     )
 
 
-@compiled()
+@compiled
 def sample_time_us(first_us: int, index: int, rules: Any) -> int:
     """Return the timestamp of a frame's sample ``index``."""
-    return first_us + np.int64(np.rint(index * rules.period_us))
+    return first_us + int(np.rint(index * rules.period_us))
 
 
-@compiled()
+@compiled
 def emit(
     tables: Any,
     rules: Any,
@@ -112,10 +112,10 @@ def emit(
     return late_samples
 
 
-@compiled()
+@compiled
 def _first_beyond(first_us: int, i: int, end: int, end_us: int, rules: Any) -> int:
     """Return the first sample after ``i`` and at most ``end`` that is not before ``end_us``."""
-    stop = min(end, max(i + 1, np.int64((end_us - first_us) / rules.period_us)))
+    stop = min(end, max(i + 1, int((end_us - first_us) / rules.period_us)))
     while stop > i + 1 and sample_time_us(first_us, stop - 1, rules) >= end_us:
         stop -= 1
     while stop < end and sample_time_us(first_us, stop, rules) < end_us:
@@ -123,13 +123,13 @@ def _first_beyond(first_us: int, i: int, end: int, end_us: int, rules: Any) -> i
     return stop
 
 
-@compiled(inline="always")
+@compiled
 def _int16(high: int, low: int) -> int:
-    value = (np.int32(high) << 8) | np.int32(low)
+    value = (int(high) << 8) | int(low)
     return value - ((value & 0x8000) << 1)
 
 
-@compiled()
+@compiled
 def _calibrate(buffer: Any, at: int, rows: int, columns: Any, to: int) -> None:
     for k in range(rows):
         b = buffer[at : at + SAMPLE_BYTES]
@@ -154,7 +154,7 @@ def _calibrate(buffer: Any, at: int, rows: int, columns: Any, to: int) -> None:
         columns.gyro_mag[out] = np.sqrt(fgx * fgx + fgy * fgy + fgz * fgz) * _GYRO_RAD_S
 
 
-@compiled()
+@compiled
 def _accumulate(window: Any, columns: Any, at: int, rows: int, first_sample: int) -> None:
     """Add rows to a window's statistics one after the other, so that cuts change no bit."""
     if window.samples == 0:

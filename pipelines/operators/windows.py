@@ -20,7 +20,7 @@ from pipelines.operators.layout import (
 )
 
 
-@compiled()
+@compiled
 def is_closed(tables: Any, rules: Any, row: int, start_us: int) -> bool:
     """Say whether the window that starts at ``start_us`` is closed for the boot in ``row``."""
     boot = tables.boots[row]
@@ -33,7 +33,7 @@ def is_closed(tables: Any, rules: Any, row: int, start_us: int) -> bool:
     return False
 
 
-@compiled()
+@compiled
 def open_window(tables: Any, row: int, start_us: int, sample: int) -> int:
     """Return the open window of a boot that starts at ``start_us``, opening it if need be."""
     boots, windows = tables.boots, tables.windows
@@ -64,7 +64,7 @@ def open_window(tables: Any, row: int, start_us: int, sample: int) -> int:
     return new
 
 
-@compiled()
+@compiled
 def close_windows(
     tables: Any,
     rules: Any,
@@ -105,7 +105,7 @@ def close_windows(
     return closed_count
 
 
-@compiled()
+@compiled
 def _copy(window: Any, out: Any) -> None:
     out.start_us = window.start_us
     out.samples = window.samples
@@ -123,7 +123,7 @@ def _copy(window: Any, out: Any) -> None:
     out.gyro_squares = window.gyro_squares
 
 
-@compiled()
+@compiled
 def end_of_open_windows(tables: Any, rules: Any, row: int) -> int:
     """Return when the boot's last open window ends, or where it is closed until without one."""
     end_us = tables.boots[row].closed_until_us
@@ -134,7 +134,7 @@ def end_of_open_windows(tables: Any, rules: Any, row: int) -> int:
     return end_us
 
 
-@compiled()
+@compiled
 def move_watermark(
     tables: Any, rules: Any, row: int, record: int, through: int, closed: Any, count: int
 ) -> int:
@@ -150,7 +150,7 @@ def move_watermark(
     return count
 
 
-@compiled()
+@compiled
 def close_boot(
     tables: Any, rules: Any, row: int, record: int, through: int, closed: Any, count: int
 ) -> int:
@@ -163,7 +163,7 @@ def close_boot(
     return count
 
 
-@compiled()
+@compiled
 def step_clock(
     tables: Any,
     rules: Any,
@@ -200,7 +200,7 @@ def step_clock(
     return count
 
 
-@compiled()
+@compiled
 def _keep_region(tables: Any, row: int, start_us: int, end_us: int) -> None:
     regions = tables.regions[row]
     count = tables.boots[row].regions

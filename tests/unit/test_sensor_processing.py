@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -316,7 +317,7 @@ def test_cuts_into_batches_and_restarts_change_nothing(
     whole = Run().feed(*records)
     cut = Run()
     edges = sorted({0, len(records), *(min(c, len(records)) for c in cuts)})
-    for i, (start, end) in enumerate(zip(edges, edges[1:], strict=False)):
+    for i, (start, end) in enumerate(pairwise(edges)):
         cut.feed(*records[start:end])
         if i in restarts:
             cut.restart()
