@@ -1,0 +1,28 @@
+"""`imustream link`: print a fresh link that logs a browser in."""
+
+from typing import Annotated
+
+import typer
+
+_EXAMPLES = 'Examples: imustream link | xdg-open "$(imustream link)"'
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog=_EXAMPLES)(link)
+
+
+def link(
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+) -> None:
+    """Print a link to the dashboard that logs one browser in, once, within 15 minutes."""
+    import orjson
+
+    from pipelines.settings import load_settings
+    from serve.auth import LOGIN_CODE_MINUTES, login_link
+
+    url = login_link(load_settings())
+    if as_json:
+        print(orjson.dumps({"url": url, "valid_minutes": LOGIN_CODE_MINUTES}).decode())
+    else:
+        print(url)
