@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from pipelines.errors import ConfigurationError
+from simulator.ground_truth import write_ground_truth
 from simulator.options import FleetOptions
 from simulator.report import Report, Tally
 from simulator.schedule import Batch, Schedule
@@ -57,6 +59,10 @@ class Backlog:
             self._tally.add(batch)
             for message in batch.messages:
                 yield Payload(message.due_us, ids[message.sensor], message.payload)
+
+    def write_ground_truth(self, path: Path) -> None:
+        """Write the true motion behind what has been taken so far as a Parquet file."""
+        write_ground_truth(path, self._options, self._schedule)
 
     def report(self) -> Report:
         """Return what was sent, as for a fleet that published it."""

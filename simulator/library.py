@@ -24,6 +24,12 @@ def variant(profile: str, rate_hz: float, seed: int, number: int) -> Trajectory:
     return trajectory(profile, rate_hz, LOOP_S, np.random.default_rng([seed, number]))
 
 
+@lru_cache(maxsize=MAX_VARIANTS)
+def _encoded(profile: str, rate_hz: float, seed: int, number: int) -> npt.NDArray[np.uint8]:
+    readings = ideal_readings(variant(profile, rate_hz, seed, number))
+    return encode_samples(readings, np.random.default_rng([seed, number, 1]))
+
+
 class Library:
     """The encoded samples of ``variants`` bodies, each a loop that joins up with itself."""
 
@@ -34,9 +40,7 @@ class Library:
         self._frame = samples_per_frame * SAMPLE_BYTES
         loops = []
         for number in range(variants):
-            readings = ideal_readings(variant(profile, rate_hz, seed, number))
-            noise = np.random.default_rng([seed, number, 1])
-            records = encode_samples(readings, noise)
+            records = _encoded(profile, rate_hz, seed, number)
             repeats = -(-(self.length + samples_per_frame) // self.length)
             joined = np.tile(records, (repeats, 1))[: self.length + samples_per_frame]
             loops.append(joined.reshape(-1))

@@ -154,11 +154,14 @@ class Schedule:
         faults = np.zeros(len(sensors), dtype=np.int8)
         quiet = heartbeat = np.zeros(len(sensors), dtype=np.bool_)
         if not self._perfect:
-            for place in np.flatnonzero(reboots(options, sensors, frames)):
+            quiet = silent(options, sensors, frames)
+            # A reboot in a silence, or one whose first frame is lost, can look like a clock that
+            # was set: the numbers may go on where they ended. No reader could tell, so none is.
+            booting = reboots(options, sensors, frames) & ~quiet
+            for place in np.flatnonzero(booting):
                 self._row[sensors[place]] = len(self.boots)
                 self.boots.append(Boot(int(sensors[place]), int(frames[place])))
-            faults = frame_faults(options, sensors, frames)
-            quiet = silent(options, sensors, frames)
+            faults = np.where(booting, Fault.NONE, frame_faults(options, sensors, frames))
             heartbeat = uniform(options.seed, Draw.HEARTBEAT, sensors, frames) < options.heartbeats
         rows = self._row[sensors].copy()
         first = np.array([self.boots[row].first_frame for row in rows.tolist()], dtype=np.int64)
