@@ -8,9 +8,9 @@ in the working folder), the default here.
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -149,12 +149,16 @@ class LocalSettings(BaseModel):
     state_dir: Path = Field(
         Path(".state"), description="Folder of all data, logs and process files of `up`."
     )
-    brokers: Literal[1, 3] = Field(1, description="Kafka brokers: 1, or 3 with replication.")
+    brokers: Annotated[Literal[1, 3], BeforeValidator(int)] = Field(
+        1, description="Kafka brokers: 1, or 3 with replication."
+    )
     kafka_controller_port: int = Field(
         9_192, ge=1, le=65_533, description="First port of Kafka's controllers; each has its own."
     )
     kafka_heap_mb: int = Field(1_024, ge=256, description="Java heap of each Kafka broker, MB.")
-    ray_port: int = Field(6_390, ge=1, le=65535, description="Port of the Ray head (its GCS).")
+    ray_port: int = Field(
+        6_390, ge=1_024, le=65_534, description="First of two ports of the Ray head."
+    )
     dashboard_port: int = Field(8_265, ge=1, le=65535, description="Port of the Ray dashboard.")
     proxy_port: int = Field(
         8_404, ge=1, le=65_533, description="First of three ports that the HTTP proxy keeps."

@@ -40,6 +40,9 @@ def ray_server(settings: Settings, runtime_dir: Path) -> Server:
             "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
             # Else it would start a Python process for each of the logical CPUs.
             "RAY_prestart_worker_first_driver": "0",
+            # 0: any free port. The defaults collide with another Ray on the machine.
+            "AUTOSCALER_METRIC_PORT": "0",
+            "DASHBOARD_METRIC_PORT": "0",
             "RAY_task_events_report_interval_ms": "0",
             "RAY_ROTATION_MAX_BYTES": str(_LOG_BYTES),
             "RAY_ROTATION_BACKUP_COUNT": str(_LOG_BACKUPS),
@@ -48,6 +51,7 @@ def ray_server(settings: Settings, runtime_dir: Path) -> Server:
         awaited=lambda: awaited_port(local.ray_port) or awaited_port(local.dashboard_port),
         ports=(
             Port(local.ray_port, "IMUSTREAM_LOCAL__RAY_PORT"),
+            Port(local.ray_port + 1, "IMUSTREAM_LOCAL__RAY_PORT"),
             Port(local.dashboard_port, "IMUSTREAM_LOCAL__DASHBOARD_PORT"),
             Port(settings.serve.port, "IMUSTREAM_SERVE__PORT"),
             *(Port(port, "IMUSTREAM_LOCAL__PROXY_PORT") for port in proxy_ports),

@@ -12,7 +12,7 @@ from pathlib import Path
 from cluster.local.processes import MARK, end_marked
 from pipelines.settings import LocalSettings, load_settings
 
-RAY_MARK = "IMUSTREAM_RAY"
+RAY_MARK = "IMUSTREAM_HEAD_OF_STACK"
 _OBJECT_STORE_BYTES = 256 * 1024 * 1024
 _SESSIONS_KEPT = 2
 
@@ -33,10 +33,11 @@ def _arguments(local: LocalSettings, folder: Path) -> list[str]:
     options = {
         "node-ip-address": "127.0.0.1",
         "port": local.ray_port,
+        "ray-client-server-port": local.ray_port + 1,
         "include-dashboard": "true",
         "dashboard-host": "127.0.0.1",
         "dashboard-port": local.dashboard_port,
-        # 0: any free port. The defaults of these collide with another Ray on the machine.
+        # 0: any free port.
         "dashboard-agent-listen-port": 0,
         "dashboard-agent-grpc-port": 0,
         "min-worker-port": 0,

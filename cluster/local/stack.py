@@ -26,6 +26,7 @@ PARTS = ("kafka", "mosquitto", "documentdb", "ray", "applications")
 _POLL_S = 0.1
 _SHUTDOWN_WAIT_S = 60.0
 
+
 def _quiet(title: str, event: str) -> None:
     """Report nothing."""
 
@@ -120,9 +121,9 @@ class Stack:
         while (missing := server.awaited()) is not None:
             state = self.supervision.state_of(server.name)
             if state.state == "fatal" or time.monotonic() > deadline:
-                log = self.supervision.log_of(server.name)
                 raise UnavailableError(
-                    f"{server.title} does not come up, waiting for {missing}: see {log}"
+                    f"{server.title} does not come up, waiting for {missing}; "
+                    f"{self.supervision.last_words(server.name)}"
                 )
             progress(server.title, f"waiting for {missing}")
             time.sleep(_POLL_S)

@@ -21,6 +21,7 @@ from pipelines.errors import UnavailableError
 
 _LOG_BYTES = 5_000_000
 _LOG_BACKUPS = 2
+_LAST_WORDS = 200
 _START_RETRIES = 20
 _SOCKET_WAIT_S = 15.0
 _POLL_S = 0.05
@@ -56,6 +57,13 @@ class Supervision:
     def log_of(self, name: str) -> Path:
         """Where the output of a process goes."""
         return self._logs / f"{name}.log"
+
+    def last_words(self, name: str) -> str:
+        """The last line a process wrote, and the file with the rest, for an error message."""
+        log = self.log_of(name)
+        lines = log.read_text(errors="replace").split("\n") if log.is_file() else []
+        said = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
+        return f"it last wrote {said[:_LAST_WORDS]!r} into {log}"
 
     def write(self, servers: Sequence[Server]) -> None:
         """Write supervisord's configuration; the servers stand in the order they start."""
