@@ -77,6 +77,11 @@ class LiveReader:
         if not self._thread.is_alive():
             raise UnavailableError("the thread that reads Kafka has ended; see the replica's log")
 
+    @property
+    def assigned(self) -> frozenset[Place]:
+        """The partitions that are being read now."""
+        return self._assigned
+
     async def reads(self, place: Place) -> None:
         """Wait until a partition is being read."""
         while place not in self._assigned:

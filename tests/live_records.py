@@ -1,0 +1,58 @@
+"""Records of sensor-data-transformed, made as the pipeline makes them."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from pipelines.transformed import SCHEMA
+
+PERIOD_US = 5_000
+
+
+class Samples(NamedTuple):
+    """``count`` samples of a sensor from number ``first`` on; the last was taken at ``last_us``."""
+
+    sensor_id: str
+    first: int
+    count: int
+    last_us: int
+
+
+def samples(
+    sensor_id: str, first: int, count: int, last_us: int = 1_760_000_000_000_000
+) -> Samples:
+    """Describe samples at 200 Hz."""
+    return Samples(sensor_id, first, count, last_us)
+
+
+def transformed_record(*batches: list[Samples]) -> bytes:
+    """Return an Arrow IPC stream of these batches; the rows of each entry stand together."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, SCHEMA) as writer:
+        for batch in batches:
+            writer.write_batch(_batch(batch))
+    value: bytes = sink.getvalue().to_pybytes()
+    return value
+
+
+def _batch(entries: list[Samples]) -> pa.RecordBatch:
+    ids = list(dict.fromkeys(entry.sensor_id for entry in entries))
+    codes = np.concatenate(
+        [np.full(entry.count, ids.index(entry.sensor_id), np.int32) for entry in entries]
+    )
+    index = np.concatenate([entry.first + np.arange(entry.count) for entry in entries])
+    times = np.concatenate(
+        [entry.last_us - PERIOD_US * np.arange(entry.count)[::-1] for entry in entries]
+    )
+    columns = {
+        "sensor_id": pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(ids)),
+        "sample_index": pa.array(index, pa.int64()),
+        "timestamp_us": pa.array(times, pa.int64()),
+        "late": pa.array(np.zeros(len(index), np.bool_)),
+    }
+    for number, field in enumerate(SCHEMA):
+        if field.name not in columns:
+            wave = 100 * np.sin(index / 50 + number)
+            columns[field.name] = pa.array(wave.astype(field.type.to_pandas_dtype()))
+    return pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
