@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from pipelines.dead_letters import dead_letter
 from pipelines.errors import DataError
+from pipelines.frame_scanner import DeadSpan
 from pipelines.partitioner import partition_of
 from pipelines.sensor_topic import PREFIX, sensor_id_fault
 from pipelines.ticks import MQTT_TOPIC as TICK_MQTT_TOPIC
@@ -119,14 +121,16 @@ class RecordMaker:
         self, mqtt_topic: bytes, payload: bytes, received_us: int, reason: str, route: Route
     ) -> Iterator[Record]:
         for start in range(0, max(len(payload), 1), DEAD_LETTER_PIECE_BYTES):
-            piece = payload[start : start + DEAD_LETTER_PIECE_BYTES]
-            headers: Headers = [
-                ("reason", reason.encode()),
-                ("detail", (route.fault or "").encode()),
-                ("pipeline", PIPELINE.encode()),
-                ("source", mqtt_topic),
-                ("byte-range", b"%d-%d" % (start, start + len(piece))),
-                ("failed-us", b"%d" % received_us),
-                ("code-version", self._code_version),
-            ]
-            yield Record(DEAD_LETTERS, route.partition, route.key, piece, headers)
+            end = min(start + DEAD_LETTER_PIECE_BYTES, len(payload))
+            letter = dead_letter(
+                DeadSpan(start, end, reason, route.fault or ""),
+                pipeline=PIPELINE,
+                code_version=self._code_version,
+                key=route.key,
+                payload=payload,
+                source=mqtt_topic.decode(errors="backslashreplace"),
+                failed_us=received_us,
+            )
+            yield Record(
+                DEAD_LETTERS, route.partition, route.key, bytes(letter.value), [*letter.headers]
+            )

@@ -64,10 +64,11 @@ def test_a_bad_topic_goes_to_the_dead_letters(topic: bytes, key: bytes, detail: 
         "reason": b"bad_topic",
         "detail": detail,
         "pipeline": b"bridge",
-        "source": topic,
+        "source": topic.decode(errors="backslashreplace").encode(),
         "byte-range": b"0-7",
         "failed-us": b"1760000000123456",
         "code-version": b"v1",
+        "content-type": b"application/octet-stream",
     }
 
 
