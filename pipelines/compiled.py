@@ -18,7 +18,8 @@ CACHE_VARIABLE: Final = "NUMBA_CACHE_DIR"
 def _cache_folder() -> Path:
     digest = hashlib.sha256(numba.__version__.encode())
     here = Path(__file__).parent
-    for file in sorted([*here.glob("frame_*.py"), *here.glob("operators/*.py"), Path(__file__)]):
+    compiled_together = [*here.glob("frame_*.py"), *here.glob("operators/*.py")]
+    for file in sorted([*compiled_together, here / "transformed.py", Path(__file__)]):
         digest.update(file.read_bytes())
     home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     return home / "imustream" / "compiled" / digest.hexdigest()[:16]

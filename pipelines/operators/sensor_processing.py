@@ -220,7 +220,7 @@ def _samples_and_windows(
 def _samples(state: PartitionState, made: Made, start: int, end: int) -> list[Output]:
     return [
         Output(topics.TRANSFORMED, None, stream, _ARROW)
-        for stream in encode_rows(made.columns, start, end, state.ids)
+        for stream in encode_rows(made.columns, start, end, state.id_array())
     ]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 
 from pipelines.errors import DataError
 from pipelines.operators.advance import reset_sensor
@@ -37,6 +38,7 @@ class PartitionState:
         self.partition = partition
         self.rows: dict[bytes, int] = {}
         self.ids: list[bytes] = []
+        self._id_array: pa.Array | None = None
         self._unused_rows: list[int] = []
         self.tables = Tables(
             sensors=np.zeros(0, SENSOR),
@@ -59,7 +61,14 @@ class PartitionState:
             row = self._unused_rows.pop()
             self.rows[sensor_id] = row
             self.ids[row] = sensor_id
+            self._id_array = None
         return row
+
+    def id_array(self) -> pa.Array:
+        """Return the sensor ids by row, as an array of strings."""
+        if self._id_array is None:
+            self._id_array = pa.array([sensor_id.decode() for sensor_id in self.ids], pa.string())
+        return self._id_array
 
     def make_room(self, windows: int) -> None:
         """Make sure that ``windows`` more can be opened."""
