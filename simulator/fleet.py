@@ -57,9 +57,11 @@ class _Fleet:
 
     def publish_due(self, elapsed_s: float) -> None:
         """Publish what is due; frames are made a little ahead, many at once."""
-        if self.schedule.next_due_s <= elapsed_s:
+        now_us = self.start_us + int(elapsed_s * 1e6)
+        while self.schedule.next_due_s <= elapsed_s and not self.publisher.full:
             self._take(self.schedule.step(elapsed_s + self._ahead_s))
-        self._publish_until(self.start_us + int(elapsed_s * 1e6))
+            self._publish_until(now_us)
+        self._publish_until(now_us)
 
     def publish_some(self) -> None:
         """Publish the next of a backlog, whenever they are due."""
