@@ -95,7 +95,7 @@ export class DetailsPanel {
       bar.style.setProperty("--max", `${share("max")}%`);
       bar.style.setProperty("--rms", `${share("rms")}%`);
     });
-    setText(chart.scale, `rms in max ${fixed(highest, 2)}`);
+    setText(chart.scale, `rms and max, up to ${fixed(highest, 2)}`);
   }
 
   #table() {

@@ -17,9 +17,9 @@ export class Headline {
 
   /** @param {object[]} pipelines of /api/v1/pipelines */
   showPipelines(pipelines) {
-    const sum = (name) => pipelines.reduce((total, each) => total + (each[name] ?? 0), 0);
     setText(this.rate, count(pipelines[0]?.samples_per_s));
-    setText(this.lag, pipelines.length > 0 ? count(sum("lag")) : "–");
+    const lags = pipelines.map((pipeline) => pipeline.lag ?? NaN);
+    setText(this.lag, lags.length > 0 ? count(lags.reduce((a, b) => a + b)) : "–");
     this.alarms = pipelines.filter((pipeline) => pipeline.alarm).length;
     this.#showState();
   }

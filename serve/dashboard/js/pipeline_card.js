@@ -15,7 +15,8 @@ const FIGURES = [
 
 function ago(microseconds, serverMs) {
   if (!Number.isFinite(microseconds) || microseconds === 0) return "never";
-  return `${span((serverMs - microseconds / 1000) / 1000)} ago`;
+  const seconds = (serverMs - microseconds / 1000) / 1000;
+  return seconds < 1 ? "just now" : `${span(seconds)} ago`;
 }
 
 export class PipelineCard {

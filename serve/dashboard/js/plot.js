@@ -7,7 +7,7 @@ import { fixed, timeOfDay } from "./format.js";
 import { resolvedColour } from "./theme.js";
 
 const Y_AXIS_PX = 40;
-const X_AXIS_PX = 20;
+const X_AXIS_PX = 23;
 const TIME_LABEL_PX = 74;
 const VALUE_LABEL_PX = 17;
 const LEGEND_EVERY_MS = 150;
@@ -130,7 +130,7 @@ export class Plot {
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 5 } },
       scales: { x: { time: false, auto: false }, y: { auto: false } },
       axes: [
-        { ...axis, size: X_AXIS_PX, gap: 3, splits: timeSplits,
+        { ...axis, size: X_AXIS_PX, gap: 7, splits: timeSplits,
           values: (_plot, splits) => splits.map(timeOfDay) },
         { ...axis, size: Y_AXIS_PX, gap: 4, values: valueLabels,
           splits: (plot, _axis, low, high) => valueSplits(plot, this.range.step, low, high) },

@@ -66,7 +66,7 @@ export class SensorCard {
     setText(this.state, STATE_LABELS[kind]);
     setText(this.rate, summary ? `${rate(summary.rate_hz)} Hz` : "");
     const offset = clockOffset(summary?.clock_offset_us);
-    setText(this.clock, offset ? `clock ${offset}` : "");
+    setText(this.clockWords, offset ?? "");
     this.clock.hidden = offset === null;
     const troubles = [kind === "live" || kind === "connecting" ? null : words];
     troubles.push(this.feed.dropNotice(nowMs));
@@ -94,7 +94,11 @@ export class SensorCard {
     });
     this.state = element("span", { class: "state-label" });
     this.rate = element("span", { class: "card-rate" });
-    this.clock = element("span", { class: "tag tag-warning", hidden: true });
+    this.clockWords = element("span");
+    this.clock = element("span", { class: "tag", hidden: true, title: "The device's clock" },
+      element("span", { class: "tag-prefix", text: "clock " }),
+      this.clockWords,
+    );
     this.trouble = element("p", { class: "card-trouble", hidden: true });
     const remove = element("button", {
       class: "icon-button", type: "button", text: "×", click: handlers.remove,

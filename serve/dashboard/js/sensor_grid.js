@@ -8,7 +8,7 @@ const NEAR = "120px";
 
 /** @param {number} cards */
 function densityOf(cards) {
-  if (cards <= 3) return "roomy";
+  if (cards <= 3) return ["single", "single", "pair", "rows"][cards];
   return cards <= 6 ? "normal" : "dense";
 }
 
@@ -34,13 +34,13 @@ export class SensorGrid {
 
   /** Makes the cards follow the view state. */
   update() {
-    const { sensors, shownGroups, spanS, focused } = this.view;
+    const { sensors, shownGroups, spanS, focused, detailsOpen } = this.view;
     for (const [sensorId, card] of this.cards) if (!sensors.includes(sensorId)) this.#drop(card);
     for (const sensorId of sensors) if (!this.cards.has(sensorId)) this.#add(sensorId);
     this.node.dataset.density = densityOf(sensors.length);
     for (const [sensorId, card] of this.cards) {
       card.arrange(shownGroups, spanS);
-      card.markFocused(sensorId === focused && sensors.length > 1);
+      card.markFocused(sensorId === focused && detailsOpen && sensors.length > 1);
     }
   }
 

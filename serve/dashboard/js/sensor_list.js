@@ -17,7 +17,8 @@ export class SensorList {
     Object.assign(this, nodes);
     this.view = view;
     this.say = say;
-    this.sensors = [];
+    /** null until the api has answered @type {object[]|null} */
+    this.sensors = null;
     /** @type {Map<string, object>} */
     this.rows = new Map();
     this.activeId = null;
@@ -36,11 +37,11 @@ export class SensorList {
 
   update() {
     const wanted = this.search.value.trim().toLocaleLowerCase();
-    const known = new Set(this.sensors.map((sensor) => sensor.sensor_id));
+    const known = new Set((this.sensors ?? []).map((sensor) => sensor.sensor_id));
     const unknown = this.view.sensors
       .filter((sensorId) => !known.has(sensorId))
       .map((sensorId) => ({ sensor_id: sensorId, state: "unknown" }));
-    const all = [...unknown, ...this.sensors];
+    const all = [...unknown, ...(this.sensors ?? [])];
     const matches = all.filter((sensor) => sensor.sensor_id.toLocaleLowerCase().includes(wanted));
     const shown = matches.slice(0, MOST_ROWS);
     this.#reconcile(shown);
@@ -99,7 +100,8 @@ export class SensorList {
   }
 
   #showNote(all, matches, shown) {
-    if (all === 0) setText(this.note, "No sensor has sent a frame yet.");
+    if (this.sensors === null) setText(this.note, "Asking for the sensors …");
+    else if (all === 0) setText(this.note, "No sensor has sent a frame yet.");
     else if (matches === 0) setText(this.note, "No sensor matches.");
     else if (shown < matches) setText(this.note, `${count(matches - shown)} more: search to narrow.`);
     else setText(this.note, "");

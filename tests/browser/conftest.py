@@ -1,0 +1,79 @@
+"""A real headless Chromium, and the page over synthetic sensors."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from synthetic_api import World, free_port, make_app, serving
+
+ROOT = Path(__file__).parents[2]
+NODE_MODULES = Path(os.environ.get("NODE_PATH", ROOT / "node_modules"))
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+REFUSED = "Content Security Policy"
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium, or the one that Playwright installed where there is none."""
+    found = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=found, args=CHROMIUM_OPTIONS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """An empty page of a fresh profile; the test fails where a script of the page did."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda said: errors.append(said.text) if REFUSED in said.text else None)
+    yield page
+    context.close()
+    assert errors == []
+
+
+@pytest.fixture(scope="session")
+def uplot() -> Path:
+    """The folder of uPlot's files, as `make setup` installs them."""
+    folder = NODE_MODULES / "uplot" / "dist"
+    assert (folder / "uPlot.esm.js").is_file(), f"{folder} lacks uPlot; run `make setup`"
+    return folder
+
+
+Serve = Callable[[World, int], AbstractContextManager[str]]
+
+
+@pytest.fixture
+def serve_world(uplot: Path) -> Serve:
+    """Starts the page over a world on a port; leaving the context stops it."""
+    return lambda world, port: serving(make_app(world, uplot), port)
+
+
+@pytest.fixture
+def world() -> World:
+    """Twenty sensors, all well; a test changes what it needs."""
+    return World([f"sensor{number}" for number in range(1, 21)])
+
+
+@pytest.fixture
+def dashboard(world: World, serve_world: Serve) -> Iterator[str]:
+    """The address of the page over `world`."""
+    with serve_world(world, free_port()) as address:
+        yield address
