@@ -1,0 +1,1 @@
+"""Benchmarks against a running stack: how fast it is, and that nothing is lost at that speed."""

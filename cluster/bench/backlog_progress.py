@@ -1,0 +1,91 @@
+"""How far sensor_processing is behind its input, from the ledgers."""
+
+import time
+from typing import Final
+
+from confluent_kafka import Consumer, TopicPartition
+
+from pipelines import topics
+from pipelines.changelog import read_changelog
+from pipelines.errors import UnavailableError
+from pipelines.kafka_clients import consumer_options, new_consumer, watermarks
+from pipelines.ledger import LEDGER_KEY, Ledger, decode_ledger
+from pipelines.settings import Settings
+
+DRAIN_TIMEOUT_S: Final = 300.0
+_POLL_S: Final = 0.2
+_PARTITIONS: Final = range(topics.PARTITIONS)
+
+
+def end_offsets(settings: Settings) -> dict[int, int]:
+    """Return where each partition of the input ends now."""
+    consumer: Consumer = new_consumer(consumer_options(settings.kafka, "imustream.bench"))
+    try:
+        return {p: watermarks(consumer, topics.RAW, p)[1] for p in _PARTITIONS}
+    finally:
+        consumer.close()
+
+
+class LedgerFollower:
+    """Follows the ledgers of all partitions. Close it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._ledgers: dict[int, Ledger] = {}
+        saved = read_changelog(
+            settings.kafka, topics.SENSOR_PROCESSING_CHANGELOG, list(_PARTITIONS)
+        )
+        for partition, found in saved.items():
+            if found.ledger is not None:
+                self._ledgers[partition] = found.ledger
+        self._consumer: Consumer = new_consumer(
+            consumer_options(settings.kafka, "imustream.bench.ledger")
+        )
+        topic = topics.SENSOR_PROCESSING_CHANGELOG
+        self._consumer.assign(
+            [TopicPartition(topic, p, watermarks(self._consumer, topic, p)[1]) for p in _PARTITIONS]
+        )
+
+    def poll(self, timeout_s: float) -> bool:
+        """Take in what was committed; say whether a ledger was among it."""
+        found = False
+        for message in self._consumer.consume(1_000, timeout_s):
+            value = message.value()
+            if message.error() is None and message.key() == LEDGER_KEY and value is not None:
+                ledger = decode_ledger(value)
+                self._ledgers[ledger.partition] = ledger
+                found = True
+        return found
+
+    def next_offset(self, partition: int) -> int:
+        """Return the first offset of a partition that is not processed."""
+        ledger = self._ledgers.get(partition)
+        return 0 if ledger is None else ledger.next_offset
+
+    def samples(self) -> int:
+        """Return all samples ever counted."""
+        return sum(ledger.counts["samples"] for ledger in self._ledgers.values())
+
+    def close(self) -> None:
+        """Drop the consumer."""
+        self._consumer.close()
+
+
+def wait_until_drained(settings: Settings) -> None:
+    """Wait until all that is in the input now is processed.
+
+    Raises:
+        UnavailableError: it is not, after `DRAIN_TIMEOUT_S`.
+    """
+    ends = end_offsets(settings)
+    deadline = time.monotonic() + DRAIN_TIMEOUT_S
+    follower = LedgerFollower(settings)
+    try:
+        while behind := [p for p, end in ends.items() if follower.next_offset(p) < end]:
+            if time.monotonic() > deadline:
+                raise UnavailableError(
+                    f"partitions {behind} of {topics.RAW} are not processed after "
+                    f"{DRAIN_TIMEOUT_S:g} s; see `imustream status`"
+                )
+            follower.poll(_POLL_S)
+    finally:
+        follower.close()

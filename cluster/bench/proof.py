@@ -1,0 +1,20 @@
+"""That a benchmark lost and doubled nothing, proved from the topics."""
+
+from pathlib import Path
+
+from pipelines.errors import PipelineStoppedError
+from pipelines.settings import Settings
+from pipelines.verify import verify
+
+
+def proof(settings: Settings, report: Path | None) -> tuple[int, int]:
+    """Return how many samples or frames are lost and doubled.
+
+    Raises:
+        PipelineStoppedError: something else is wrong, so that the figures mean nothing.
+    """
+    result = verify(settings, report)
+    if not result.ok and not result.lost and not result.doubled:
+        first = "; ".join(map(str, result.differences[:1]))
+        raise PipelineStoppedError(f"verify found a difference, run `imustream verify`: {first}")
+    return result.lost, result.doubled

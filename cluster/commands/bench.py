@@ -1,0 +1,117 @@
+"""`imustream bench`: how fast the running stack is, and that nothing is lost at that speed."""
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pipelines.settings import Settings
+
+_LATENCY_EXAMPLES = "Example: imustream bench latency --sensors 1000 --seconds 30 --json"
+_DRAIN_EXAMPLES = "Example: imustream bench drain --sensors 1000 --seconds 60 --json"
+
+_Sensors = Annotated[int, typer.Option(min=1, help="How many sensors.")]
+_Rate = Annotated[float | None, typer.Option(help="Samples a second (Hz); as set.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    bench = typer.Typer(no_args_is_help=True, help=__doc__)
+    bench.command(epilog=_LATENCY_EXAMPLES)(latency)
+    bench.command(epilog=_DRAIN_EXAMPLES)(drain)
+    app.add_typer(bench, name="bench", epilog=f"{_LATENCY_EXAMPLES} | {_DRAIN_EXAMPLES}")
+
+
+def latency(
+    sensors: _Sensors = 1_000,
+    rate: _Rate = None,
+    seconds: Annotated[float, typer.Option(min=10, help="How long; the first 5 s warm up.")] = 30,
+    watch: Annotated[int, typer.Option(min=1, help="Sensors with a WebSocket client.")] = 50,
+    as_json: _Json = False,
+) -> None:
+    """Measure from a sensor's publish to a WebSocket client, and where the time goes."""
+    from cluster.bench.latency import LatencyRun, measure_latency
+
+    settings, stack_id = _running()
+    rate_hz = settings.processing.sample_rate_hz if rate is None else rate
+    run = LatencyRun(sensors, rate_hz, seconds, watch)
+    with _Status() as status:
+        figures = measure_latency(settings, stack_id, run, status.say)
+    _print(figures, as_json)
+
+
+def drain(
+    sensors: _Sensors = 1_000,
+    rate: _Rate = None,
+    seconds: Annotated[float, typer.Option(min=1, help="Seconds of data to drain.")] = 60,
+    as_json: _Json = False,
+) -> None:
+    """Measure how fast a backlog drains, exactly once, and what it costs.
+
+    The number of slots is the pipeline's: set it with `imustream scale` before.
+    """
+    from cluster.bench.drain import DrainRun, measure_drain
+
+    settings, stack_id = _running()
+    rate_hz = settings.processing.sample_rate_hz if rate is None else rate
+    with _Status() as status:
+        run = DrainRun(sensors, rate_hz, seconds)
+        figures = measure_drain(settings, stack_id, run, status.say)
+    _print(figures, as_json)
+
+
+def _running() -> "tuple[Settings, str]":
+    """Return the settings and the id of the local stack that runs."""
+    from cluster.local.state_folder import StateFolder
+    from pipelines.errors import UnavailableError
+    from pipelines.settings import load_settings
+
+    settings = load_settings()
+    record = StateFolder(settings.local.state_dir).record()
+    if record is None:
+        raise UnavailableError(
+            f"no local stack runs in {settings.local.state_dir}: start it with `imustream up`"
+        )
+    return settings, record.stack_id
+
+
+class _Status:
+    """Says on standard error what the benchmark is doing."""
+
+    def __enter__(self) -> "_Status":
+        from rich.console import Console
+
+        self._status = Console(stderr=True).status("starting")
+        self._status.start()
+        return self
+
+    def say(self, what: str) -> None:
+        """Show what is being done now."""
+        self._status.update(what)
+
+    def __exit__(self, *_: object) -> None:
+        self._status.stop()
+
+
+def _print(figures: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(figures))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("figure", "value", show_header=False, box=None)
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            for part, inner in value.items():
+                shown = inner if not isinstance(inner, dict) else _shown(inner)
+                table.add_row(f"{name}: {part}", str(shown))
+        else:
+            table.add_row(name, f"{value:,}" if isinstance(value, int) else str(value))
+    Console().print(table)
+
+
+def _shown(figures: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value:,}" for name, value in figures.items())
