@@ -1,0 +1,40 @@
+# Set-up and checks of a checkout. Everything lands in .venv, .tools, node_modules and .state.
+PYTHON ?= python3
+RUN := .venv/bin/python -m
+export PATH := $(PATH):$(CURDIR)/.tools/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help python setup demo test lint lock clean
+
+help: ## Show these targets
+	@sed -n 's/^\([a-z]*\):.*## /\1 /p' $(MAKEFILE_LIST) | awk '{printf "  make %-8s", $$1; $$1=""; print}'
+
+python:
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not installed: install Python 3.11 or newer"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than Python 3.11: install a newer one and name it, as in make PYTHON=python3.12"; exit 2; }
+
+setup: python ## Install all that is needed into this folder
+	@$(PYTHON) -m cluster.setup
+
+demo: setup ## Start everything with 20 simulated sensors; DEMO_SECONDS=30 ends by itself
+	@.venv/bin/imustream demo
+
+test: python ## Check formatting, lint, types, import layers, and run all tests
+	@$(PYTHON) -m cluster.setup browser
+	@$(MAKE) --no-print-directory lint
+	@$(RUN) pytest
+
+lint: setup ## Check formatting, lint, types and import layers
+	@$(RUN) ruff format --check .
+	@$(RUN) ruff check .
+	@$(RUN) mypy
+	@.venv/bin/lint-imports
+
+lock: setup ## Resolve the newest Python packages anew into requirements.lock
+	@$(RUN) piptools compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras \
+		--no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+		--no-emit-options --annotation-style=line --build-deps-for=editable \
+		--extra=local --extra=dev --output-file=requirements.lock pyproject.toml
+
+clean: ## Remove all that was installed; the data in .state stay
+	@rm -rf .venv .tools node_modules

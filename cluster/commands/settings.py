@@ -1,0 +1,64 @@
+"""`imustream settings`: print every setting."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel, SecretStr
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog="Examples: imustream settings | imustream settings --json")(settings)
+
+
+def settings(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Print every setting with its value, the variable that sets it, and what it means.
+
+    Secrets are masked. A value is taken from the environment, else from the TOML file that
+    IMUSTREAM_CONFIG names (or imustream.toml), else it is the default. While the local stack is
+    up, what `imustream up` chose counts too.
+    """
+    from pipelines.settings import load_settings
+
+    rows = _rows(load_settings(), ())
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("Setting", "Value", "What it means", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(row["variable"], str(row["value"]), row["description"])
+    Console(soft_wrap=not Console().is_terminal).print(table)
+
+
+def _rows(model: BaseModel, path: tuple[str, ...]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        here = (*path, name)
+        if isinstance(value, BaseModel):
+            rows += _rows(value, here)
+            continue
+        rows.append(
+            {
+                "setting": ".".join(here),
+                "variable": f"IMUSTREAM_{'__'.join(here).upper()}",
+                "value": _shown(value),
+                "description": field.description or "",
+            }
+        )
+    return rows
+
+
+def _shown(value: Any) -> Any:
+    """The value as JSON can hold it, without secrets."""
+    if isinstance(value, SecretStr):
+        return str(value)
+    if value is None or isinstance(value, bool | int | float | dict):
+        return value
+    return str(value)

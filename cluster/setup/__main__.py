@@ -1,0 +1,40 @@
+"""`python3 -m cluster.setup`: install what a checkout needs; with `browser`, what its tests need.
+
+Every step is skipped when its inputs are as they were and its result is there.
+"""
+
+import sys
+
+from cluster.setup.browser import browser
+from cluster.setup.compiled_operators import compiled_operators
+from cluster.setup.document_database import document_database
+from cluster.setup.front_end import front_end
+from cluster.setup.kafka_jars import kafka_jars
+from cluster.setup.mosquitto import mosquitto
+from cluster.setup.python_packages import python_packages
+from pipelines.errors import ImustreamError
+
+
+def main() -> int:
+    """Run the steps in order. Returns the exit code."""
+    steps = [
+        python_packages(),
+        kafka_jars(),
+        mosquitto(),
+        document_database(),
+        front_end(),
+        compiled_operators(),
+    ]
+    if "browser" in sys.argv[1:]:
+        steps.append(browser())
+    try:
+        for step in steps:
+            step.run()
+    except ImustreamError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
