@@ -48,8 +48,7 @@ class Backlog:
 
     def __init__(self, options: FleetOptions) -> None:
         self._options = options
-        self._start_us = start_of(options)
-        self._schedule = Schedule(options, self._start_us)
+        self._schedule = Schedule(options, start_of(options))
         self._tally = Tally(options)
 
     def __iter__(self) -> Iterator[Payload]:
@@ -66,7 +65,7 @@ class Backlog:
 
     def report(self) -> Report:
         """Return what was sent, as for a fleet that published it."""
-        return self._tally.report(self._schedule, self._start_us, acknowledged=None)
+        return self._tally.report(self._schedule, acknowledged=None)
 
 
 def payloads(options: FleetOptions) -> Iterator[Payload]:

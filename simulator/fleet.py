@@ -44,11 +44,16 @@ class _Fleet:
         self._topics = [f"imu/{sensor_id}" for sensor_id in options.sensor_ids()]
         self._ahead_s = min(LOOK_AHEAD_S, options.frame_period_s / 2)
         self._ready: deque[Message] = deque()
-        self.start_us = start_of(options)
-        self.schedule = Schedule(options, self.start_us)
+        self.schedule = Schedule(options, start_of(options))
         self.tally = Tally(options)
         self.publisher = Publisher(client_ids(options), settings)
         self.log = SentLog(options.sent_log, options.sensor_ids()) if options.sent_log else None
+
+    def begin(self) -> float:
+        """Connect and start the fleet's time now; return the monotonic clock at its start."""
+        self.publisher.open()
+        self.schedule.start_us = start_of(self._options)
+        return time.monotonic()
 
     @property
     def finished(self) -> bool:
@@ -57,7 +62,7 @@ class _Fleet:
 
     def publish_due(self, elapsed_s: float) -> None:
         """Publish what is due; frames are made a little ahead, many at once."""
-        now_us = self.start_us + int(elapsed_s * 1e6)
+        now_us = self.schedule.start_us + int(elapsed_s * 1e6)
         while self.schedule.next_due_s <= elapsed_s and not self.publisher.full:
             self._take(self.schedule.step(elapsed_s + self._ahead_s))
             self._publish_until(now_us)
@@ -85,7 +90,7 @@ class _Fleet:
         """Return how long nothing is due: at least a tick, and not long enough to delay PUBACKs."""
         due_s = self.schedule.next_due_s
         if self._ready:
-            due_s = (self._ready[0].due_us - self.start_us) / 1e6
+            due_s = (self._ready[0].due_us - self.schedule.start_us) / 1e6
         return min(max(due_s - elapsed_s, TICK_S), MAX_WAIT_S)
 
     def progress(self, elapsed_s: float) -> Progress:
@@ -129,9 +134,8 @@ def run(
         UnavailableError: the broker is away or refuses.
     """
     fleet = _Fleet(options, settings)
-    fleet.publisher.open()
     try:
-        began = reported = time.monotonic()
+        began = reported = fleet.begin()
         while not fleet.finished and not stopped():
             elapsed_s = time.monotonic() - began
             if not fleet.publisher.full:
@@ -155,4 +159,4 @@ def run(
             fleet.log.close()
     if options.ground_truth is not None:
         write_ground_truth(options.ground_truth, options, fleet.schedule)
-    return fleet.tally.report(fleet.schedule, fleet.start_us, fleet.publisher.acknowledged)
+    return fleet.tally.report(fleet.schedule, fleet.publisher.acknowledged)

@@ -155,7 +155,7 @@ class Connection:
         properties: Properties | None,
     ) -> None:
         if reason.is_failure:
-            self.refused = str(reason)
+            self.refused = f"the connection: {reason}"
             return
         # The broker may ask for fewer; the messages that paho sends again are within it.
         allowed = getattr(properties, "ReceiveMaximum", MAX_UNACKNOWLEDGED)

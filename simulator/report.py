@@ -93,7 +93,7 @@ class Tally:
             self._base_sum = np.pad(self._base_sum, (0, more))
             self._end = np.pad(self._end, (0, more))
 
-    def report(self, schedule: Schedule, start_us: int, acknowledged: int | None) -> Report:
+    def report(self, schedule: Schedule, acknowledged: int | None) -> Report:
         """Return the report of everything counted."""
         boots = len(schedule.boots)
         sensor = np.array([boot.sensor for boot in schedule.boots])
@@ -103,7 +103,7 @@ class Tally:
         plausible = ~future[sensor]
         return Report(
             options=self._options.as_json(),
-            started_us=start_us,
+            started_us=schedule.start_us,
             finished_us=time.time_ns() // 1000,
             messages={
                 "published": self.published,

@@ -86,7 +86,8 @@ class Schedule:
 
     def __init__(self, options: FleetOptions, start_us: int) -> None:
         self._options = options
-        self._start_us = start_us
+        self.start_us = start_us
+        """When the fleet starts, microseconds since the epoch; set it before the first step."""
         count = options.sensors
         self._variants = min(count, MAX_VARIANTS)
         self._library = Library(
@@ -115,7 +116,7 @@ class Schedule:
         """Return the device's time of each frame's first sample, microseconds since the epoch."""
         device_s = self.stagger_s[sensors] + frames * self._options.frame_period_s
         device_us = np.rint(device_s * 1e6).astype(np.int64)
-        return np.asarray(self._start_us + self.offsets_us[sensors] + device_us)
+        return np.asarray(self.start_us + self.offsets_us[sensors] + device_us)
 
     @property
     def frames(self) -> Ints:
@@ -171,7 +172,7 @@ class Schedule:
             rows,
             (frames - first) * options.samples_per_frame,
             self.timestamps_us(sensors, frames),
-            self._start_us + np.rint(self._due_s[sensors] * 1e6).astype(np.int64),
+            self.start_us + np.rint(self._due_s[sensors] * 1e6).astype(np.int64),
             faults,
             quiet,
             heartbeat & ~quiet,

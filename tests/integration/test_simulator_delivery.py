@@ -151,7 +151,7 @@ def test_nothing_is_missing_after_mosquitto_restarted_under_the_fleet(
             log["publish_us"].to_pylist(), log["timestamp_us"].to_pylist(), strict=True
         )
     ]
-    assert min(late_us) >= 63_000
+    assert 63_000 <= min(late_us) < 1_000_000
     truth = pq.read_metadata(tmp_path / "truth.parquet")
     assert truth.num_rows == report.expected["samples_transformed"]
 
