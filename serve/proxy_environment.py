@@ -19,15 +19,28 @@ Ray reads these variables in every process, so they belong to `ray start`, not t
 
 from pathlib import Path
 
+from pipelines.errors import ConfigurationError
+
+_LONGEST_FOLDER = 97 - len("/") - 2 * 28 - len("/a")
+"""Ray puts a folder named by the node's id, 28 bytes in hexadecimal, in between."""
+
 
 def proxy_environment(folder: Path, ports: tuple[int, int, int]) -> dict[str, str]:
     """Return the variables to start a Ray node with; ``folder`` takes HAProxy's files and sockets.
 
-    A Unix socket's path is at most 107 bytes, and Ray appends about 70 to ``folder``: keep it short
-    (``/tmp/imustream-1234``). ``ports`` are three free ones, which HAProxy opens besides
+    HAProxy takes socket paths of at most 97 bytes, of which Ray uses 57 below ``folder``.
+    ``ports`` are three free ones, which HAProxy opens besides
     ``serve.port``: its metrics, its statistics page (both on all addresses, read-only) and the
     Python proxy that takes over while no replica runs.
+
+    Raises:
+        ConfigurationError: the folder's path is too long.
     """
+    if len(str(folder)) > _LONGEST_FOLDER:
+        raise ConfigurationError(
+            f"{folder} is no place for HAProxy's sockets: its path has {len(str(folder))} "
+            f"characters, more than {_LONGEST_FOLDER}; choose a shorter one"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     metrics, statistics, fallback = ports
     return {
@@ -41,8 +54,8 @@ def proxy_environment(folder: Path, ports: tuple[int, int, int]) -> dict[str, st
         "RAY_SERVE_HAPROXY_STATS_PORT": str(statistics),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
-        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
-        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "a"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "m"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
     }
