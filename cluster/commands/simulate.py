@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from pipelines.settings import MqttSettings
     from simulator.fleet import Progress
+    from simulator.options import FleetOptions
 
 _EXAMPLES = (
     "Examples: imustream simulate --sensors 20 --seconds 60 | "
@@ -66,7 +68,7 @@ def simulate(  # noqa: PLR0917 (a command's options are its arguments)
 ) -> None:
     """Publish a simulated fleet's frames over MQTT, and report what was sent."""
     from pipelines.settings import load_settings
-    from simulator.fleet import FleetOptions, run
+    from simulator.options import FleetOptions
 
     settings = load_settings()
     options = FleetOptions(
@@ -93,19 +95,24 @@ def simulate(  # noqa: PLR0917 (a command's options are its arguments)
         ground_truth=_writable(ground_truth, "--ground-truth"),
         sent_log=_writable(sent_log, "--sent-log"),
     )
-    _writable(report, "--report")
-    with _stop_on_signal() as stopped, _shown(seconds) as show:
-        sent = run(options, settings.mqtt, show, stopped)
+    _run(options, settings.mqtt, _writable(report, "--report"), as_json)
+
+
+def _run(options: "FleetOptions", mqtt: "MqttSettings", report: Path | None, as_json: bool) -> None:
+    """Run the fleet until it ends or is stopped, then say what it sent."""
+    from simulator.fleet import run
+
+    with _stop_on_signal() as stopped, _shown(options.seconds) as show:
+        sent = run(options, mqtt, show, stopped)
     if report is not None:
         sent.write(report)
     if as_json:
         typer.echo(sent.as_json())
-    else:
-        messages = sent.messages
-        typer.echo(
-            f"{messages['published']} messages published, {messages['acknowledged']} acknowledged; "
-            f"{sent.expected['samples_transformed']} samples to be transformed"
-        )
+        return
+    typer.echo(
+        f"{sent.messages['published']} messages published, {sent.messages['acknowledged']} "
+        f"acknowledged; {sent.expected['samples_transformed']} samples to be transformed"
+    )
 
 
 def _writable(path: Path | None, option: str) -> Path | None:
