@@ -1,0 +1,125 @@
+"""`imustream demo`: the whole system with simulated sensors, until Ctrl-C."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from cluster.local.demo import Outcome
+    from cluster.local.stack import Stack
+
+_EXAMPLES = "Examples: imustream demo | imustream demo --seconds 30"
+_LEAST_SECONDS = 10
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog=_EXAMPLES)(demo)
+
+
+def demo(
+    seconds: Annotated[
+        int | None,
+        typer.Option(
+            min=_LEAST_SECONDS,
+            envvar="DEMO_SECONDS",
+            help="End after this long and print what went through; else run until Ctrl-C.",
+        ),
+    ] = None,
+) -> None:
+    """Start everything with 20 simulated sensors, and print a link to the dashboard.
+
+    What it started it stops at the end. Exit code 1 if a frame or sample was lost or doubled.
+    """
+    from cluster.local.progress import shown_progress
+    from cluster.local.stack import Stack
+    from pipelines.settings import load_settings
+
+    stack = Stack(load_settings())
+    was_up = stack.is_up()
+    ending = "imustream keeps running: stop it with `imustream down`."
+    lost = False
+    with _signals_as_interrupt():
+        try:
+            with shown_progress() as show:
+                stack.up(show)
+            if seconds is None:
+                _run_until_interrupted(stack)
+            else:
+                lost = _run_for(stack, seconds)
+        except KeyboardInterrupt:
+            typer.echo("")
+        finally:
+            for number in _SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
+            if not was_up:
+                with shown_progress() as show:
+                    stack.down(show)
+                ending = "Everything is stopped; the data are kept."
+            typer.echo(ending)
+    if lost:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _signals_as_interrupt() -> Iterator[None]:
+    """Treat being told to end, in whatever way, like Ctrl-C."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous = {number: signal.signal(number, interrupt) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _run_until_interrupted(stack: "Stack") -> None:
+    from cluster.local.demo import SENSORS, running_fleet
+    from pipelines.errors import UnavailableError
+    from serve.auth import login_link
+
+    with running_fleet(stack) as fleet:
+        typer.echo(f"\n{SENSORS} sensors are moving. Open\n\n  {login_link(stack.settings)}\n")
+        typer.echo("The link logs one browser in, once. Ctrl-C stops everything.")
+        fleet.wait()
+        raise UnavailableError(f"the simulator ended; {stack.supervision.last_words('simulator')}")
+
+
+def _run_for(stack: "Stack", seconds: int) -> bool:
+    """Run the fleet for that long and print what became of it. Returns whether any was lost."""
+    from rich.console import Console
+
+    from cluster.local.demo import measured_demo
+    from serve.auth import login_link
+
+    typer.echo(f"Dashboard: {login_link(stack.settings)}")
+    console = Console(stderr=True, highlight=False)
+    with console.status("demo") as status:
+
+        def report(event: str) -> None:
+            status.update(f"demo: {event}")
+
+        outcome = measured_demo(stack, seconds, report)
+    _print(outcome)
+    return outcome.lost > 0 or outcome.doubled > 0
+
+
+def _print(outcome: "Outcome") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("Stage", box=None, pad_edge=False)
+    for heading in ("Frames", "Samples", "Lost", "p50 ms", "p99 ms"):
+        table.add_column(heading, justify="right")
+    for stage in outcome.stages:
+        table.add_row(stage.name, *(str(value) for value in stage[1:]))
+    Console(highlight=False).print(table)
+    typer.echo(f"lost: {outcome.lost}, doubled: {outcome.doubled}")
