@@ -37,7 +37,7 @@ def _file(text: str) -> Any:
     return typer.Option(help=text, rich_help_panel=_OUTPUT, dir_okay=False, writable=True)
 
 
-def simulate(  # noqa: PLR0917 (a command's options are its arguments)
+def simulate(
     sensors: Annotated[int, typer.Option(help="How many sensors.")] = 20,
     rate: Annotated[float | None, typer.Option(help="Samples a second (Hz); as set.")] = None,
     samples_per_frame: Annotated[int, typer.Option(help="Samples in one frame.")] = 64,
