@@ -1,0 +1,76 @@
+"""A replay of imu-data-all gives the same samples, windows and dead letters as the live run."""
+
+import json
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from confluent_kafka import Message
+
+from cluster.local.stack import Stack
+from pipelines import topics
+from pipelines.batching import group
+from pipelines.compacted import reader, until_end
+from pipelines.operators.sensor_processing import SensorProcessing
+from pipelines.records import Output
+from pipelines.transformed import SCHEMA
+from tests.faults.load import load
+
+BATCH_RECORDS = 997
+PLAIN = SCHEMA.set(0, pa.field("sensor_id", pa.string(), nullable=False))
+
+
+def records(stack: Stack, topic: str, partition: int) -> list[Message]:
+    consumer = reader(stack.settings.kafka, "replay-test")
+    try:
+        return list(until_end(consumer, topic, [partition]))
+    finally:
+        consumer.close()
+
+
+def replayed(stack: Stack, partition: int) -> list[Output]:
+    operator = SensorProcessing(stack.settings.processing)
+    state = operator.new_state(partition)
+    messages = records(stack, topics.RAW, partition)
+    outputs: list[Output] = []
+    for start, end in pairwise([*range(0, len(messages), BATCH_RECORDS), len(messages)]):
+        outputs += operator.step(state, group(messages[start:end])[partition])
+    return outputs
+
+
+def rows(values: Iterator[tuple[dict[str, Any], Any]]) -> pa.Table:
+    tables = [
+        pa.ipc.open_stream(value).read_all().cast(PLAIN)
+        for headers, value in values
+        if headers[topics.CONTENT_TYPE] == topics.ARROW_TYPE.encode()
+    ]
+    return pa.concat_tables(tables).combine_chunks()
+
+
+def windows(values: Iterator[tuple[bytes | None, bytes]]) -> list[Any]:
+    return [json.loads(value) for key, value in values if key is not None]
+
+
+@pytest.mark.parametrize("partition", [0, 5, 9])
+def test_a_replay_from_the_start_gives_what_the_live_run_gave(
+    partition: int, stack: Stack, tmp_path: Path
+) -> None:
+    with load(stack, f"replay{partition}", 12.0, tmp_path) as running:
+        running.prove()
+    again = replayed(stack, partition)
+    live = records(stack, topics.TRANSFORMED, partition)
+    assert rows((dict(m.headers() or ()), m.value()) for m in live).equals(
+        rows((dict(o.headers), o.value) for o in again if o.topic == topics.TRANSFORMED)
+    )
+    live = records(stack, topics.AGGREGATED, partition)
+    assert windows((m.key(), m.value() or b"") for m in live) == windows(
+        (o.key, o.value) for o in again if o.topic == topics.AGGREGATED
+    )
+    live = records(stack, topics.DEAD_LETTERS, partition)
+    ours = [m for m in live if dict(m.headers() or ())["pipeline"] == b"sensor-processing"]
+    assert [m.value() for m in ours] == [
+        bytes(o.value) for o in again if o.topic == topics.DEAD_LETTERS
+    ]
