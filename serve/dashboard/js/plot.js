@@ -49,7 +49,6 @@ export class Plot {
     this.visible = false;
     this.names = quantity.series.map((series) => series.column);
     this.range = new AxisRange(quantity.smallest, quantity.fromZero);
-    this.lastMs = performance.now();
     this.legendAtMs = 0;
     this.#build();
   }
@@ -69,7 +68,7 @@ export class Plot {
       this.chart.setScale("x", { min: from, max: edge });
       this.chart.setScale("y", { min: low, max: high });
     });
-    if (nowMs - this.legendAtMs > LEGEND_EVERY_MS) this.#showValues(nowMs);
+    if (nowMs - this.legendAtMs > LEGEND_EVERY_MS) this.#showValues();
   }
 
   /** Makes the chart anew, in the colours of the theme and the size of the host. */
@@ -135,6 +134,7 @@ export class Plot {
         { ...axis, size: Y_AXIS_PX, gap: 4, values: valueLabels,
           splits: (plot, _axis, low, high) => valueSplits(plot, this.range.step, low, high) },
       ],
+      hooks: { setCursor: [(chart) => chart === this.chart && this.#showValues()] },
       series: [{}, ...this.quantity.series.map(({ colour }) => this.#series(colour))],
     };
     return new uPlot(options, [[], ...this.names.map(() => [])], this.host);
@@ -153,8 +153,8 @@ export class Plot {
   }
 
   /** The values under the pointer, or the newest. */
-  #showValues(nowMs) {
-    this.legendAtMs = nowMs;
+  #showValues() {
+    this.legendAtMs = performance.now();
     const index = this.chart.cursor.left >= 0 ? this.chart.cursor.idx : null;
     this.names.forEach((name, position) => {
       const hovered = index === null ? undefined : this.chart.data[position + 1][index];

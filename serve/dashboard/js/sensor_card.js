@@ -23,17 +23,27 @@ export class SensorCard {
     this.feed = feed;
     this.visible = false;
     this.lastMs = performance.now();
+    this.drawnEdge = NaN;
+    this.secondsPerPixel = 0;
     this.plots = QUANTITIES.map((quantity) => new Plot(quantity, feed.trace));
     this.node = this.#build(handlers);
   }
 
-  /** Draws the shown plots at one common right edge; called by the frame loop. */
+  /**
+   * Draws the shown plots at one common right edge, once it has moved by a pixel; called by the
+   * frame loop.
+   *
+   * @returns {boolean} whether it drew
+   */
   draw(nowMs, calm) {
     const seconds = Math.min(0.25, (nowMs - this.lastMs) / 1000);
     this.lastMs = nowMs;
     const playhead = this.feed.trace.playhead;
     const edge = calm ? playhead.settle() : playhead.advance(seconds);
+    if (Math.abs(edge - this.drawnEdge) < this.secondsPerPixel) return false;
+    this.drawnEdge = edge;
     for (const plot of this.plots) if (!plot.node.hidden) plot.draw(nowMs, edge);
+    return true;
   }
 
   /** Shows the groups of quantities and the span that the reader chose. */
@@ -50,12 +60,15 @@ export class SensorCard {
   /** Fits the charts to the card, and the stream to the charts. */
   resize() {
     for (const plot of this.plots) plot.resize();
-    const widths = this.plots.map((plot) => (plot.node.hidden ? 0 : plot.width));
-    this.feed.fit(Math.max(...widths), this.spanS);
+    const width = Math.max(...this.plots.map((plot) => (plot.node.hidden ? 0 : plot.width)));
+    this.secondsPerPixel = this.spanS / (width * devicePixelRatio);
+    this.drawnEdge = NaN;
+    this.feed.fit(width, this.spanS);
   }
 
   restyle() {
     for (const plot of this.plots) if (plot.chart) plot.restyle();
+    this.drawnEdge = NaN;
   }
 
   /** @param {object|undefined} summary of /api/v1/sensors */
