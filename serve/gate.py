@@ -19,7 +19,7 @@ OPEN_PATHS = frozenset({"/health/live", "/login"})
 POLICY_VIOLATION = 1008
 
 _CONTENT_POLICY = (
-    "default-src 'self'; img-src 'self' data:; style-src 'self'{styles}; base-uri 'none'; "
+    "default-src 'self'; img-src 'self' data:; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 )
 _SECURITY_HEADERS = {
@@ -29,8 +29,6 @@ _SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_INLINE_STYLE_PATHS = frozenset({"/docs"})
-"""Swagger UI sets style attributes; no other page of ours does."""
 
 
 class Gate:
@@ -52,7 +50,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        send = _with_security_headers(scope["path"], send)
+        send = _with_security_headers(send)
         why = "" if scope["path"] in OPEN_PATHS else self._refusal(scope)
         if why:
             await _refused(why, Headers(scope=scope))(scope, receive, send)
@@ -94,13 +92,11 @@ def _refused(why: str, headers: Headers) -> Response:
     )
 
 
-def _with_security_headers(path: str, send: Send) -> Send:
-    styles = " 'unsafe-inline'" if path in _INLINE_STYLE_PATHS else ""
-
+def _with_security_headers(send: Send) -> Send:
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            headers["Content-Security-Policy"] = _CONTENT_POLICY.format(styles=styles)
+            headers["Content-Security-Policy"] = _CONTENT_POLICY
             for name, value in _SECURITY_HEADERS.items():
                 headers[name] = value
         await send(message)

@@ -3,26 +3,20 @@
 Third-party files come from `node_modules`, which `make setup` fills.
 """
 
+import logging
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
-_ROOT = Path(__file__).resolve().parents[1]
-_DASHBOARD = _ROOT / "serve" / "dashboard"
-_VENDOR = {
-    "/vendor/uplot": _ROOT / "node_modules" / "uplot" / "dist",
-    "/vendor/swagger-ui": _ROOT / "node_modules" / "swagger-ui-dist",
-}
-_DOCS_START = """\
-SwaggerUIBundle({
-  url: "/openapi.json",
-  dom_id: "#swagger-ui",
-  presets: [SwaggerUIBundle.presets.apis],
-});
-"""
+log = logging.getLogger(__name__)
+
+_SERVE = Path(__file__).resolve().parent
+_DASHBOARD = _SERVE / "dashboard"
+_OPENAPI_PAGE = _SERVE / "openapi_page"
+_UPLOT = _SERVE.parent / "node_modules" / "uplot" / "dist"
 
 
 class _Revalidated(StaticFiles):
@@ -35,22 +29,15 @@ class _Revalidated(StaticFiles):
 
 
 def add_pages(app: FastAPI) -> None:
-    """Add `/docs`, `/vendor/` and, last because it takes every path, the dashboard at `/`."""
+    """Add `/docs`, `/vendor/uplot/` and, last because it takes every path, the dashboard at `/`."""
 
     @app.get("/docs", include_in_schema=False)
-    async def docs() -> HTMLResponse:
-        return HTMLResponse(
-            '<!doctype html><html lang="en"><meta charset="utf-8"><title>imustream API</title>'
-            '<link rel="stylesheet" href="/vendor/swagger-ui/swagger-ui.css">'
-            '<div id="swagger-ui"></div>'
-            '<script src="/vendor/swagger-ui/swagger-ui-bundle.js"></script>'
-            '<script src="/docs/start.js"></script></html>'
-        )
+    async def docs() -> FileResponse:
+        return FileResponse(_OPENAPI_PAGE / "index.html")
 
-    @app.get("/docs/start.js", include_in_schema=False)
-    async def docs_start() -> Response:
-        return Response(_DOCS_START, media_type="text/javascript")
-
-    for path, folder in _VENDOR.items():
-        app.mount(path, _Revalidated(directory=folder, check_dir=False))
+    app.mount("/docs", _Revalidated(directory=_OPENAPI_PAGE))
+    if _UPLOT.is_dir():
+        app.mount("/vendor/uplot", _Revalidated(directory=_UPLOT))
+    else:
+        log.warning("%s is missing, so the dashboard draws no plots: run `make setup`", _UPLOT)
     app.mount("/", _Revalidated(directory=_DASHBOARD, html=True))

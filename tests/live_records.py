@@ -1,5 +1,7 @@
-"""Records of sensor-data-transformed, made as the pipeline makes them."""
+"""Records of the stages, made as the pipelines make them."""
 
+import json
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +10,25 @@ import pyarrow as pa
 from pipelines.transformed import SCHEMA
 
 PERIOD_US = 5_000
+_GOLDEN = Path(__file__).parent / "data" / "frames.jsonl"
+GOLDEN = [json.loads(line) for line in _GOLDEN.read_text().splitlines()]
+STATISTICS = {"min": 0.5, "max": 2.0, "mean": 1.0, "rms": 1.1, "std": 0.1}
+WINDOW = {
+    "kind": "motion",
+    "sensor_id": "sensor1",
+    "boot": 0,
+    "start_us": 0,
+    "end_us": 2_000_000,
+    "samples": 400,
+    "first_sample": 0,
+    "last_sample": 399,
+    "gaps": 0,
+    "late": 0,
+    "acc_mag": STATISTICS,
+    "gyro_mag": STATISTICS,
+    "closed_by": "watermark",
+    "through_offset": 12,
+}
 
 
 class Samples(NamedTuple):

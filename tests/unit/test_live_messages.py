@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 from jsonschema import Draft202012Validator
-from live_records import samples, transformed_record
+from live_records import GOLDEN, WINDOW, samples, transformed_record
 
 from pipelines.frame_scanner import scan_payload
 from serve.live_messages import (
@@ -22,26 +22,9 @@ from serve.live_messages import (
     window_columns,
 )
 
-ROOT = Path(__file__).parents[2]
-SCHEMA = json.loads((ROOT / "pipelines/schemas/websocket-message.schema.json").read_text())
-GOLDEN = [json.loads(line) for line in (ROOT / "tests/data/frames.jsonl").read_text().splitlines()]
-STATISTICS = {"min": 0.5, "max": 2.0, "mean": 1.0, "rms": 1.1, "std": 0.1}
-WINDOW = {
-    "kind": "motion",
-    "sensor_id": "sensor1",
-    "boot": 0,
-    "start_us": 0,
-    "end_us": 2_000_000,
-    "samples": 400,
-    "first_sample": 0,
-    "last_sample": 399,
-    "gaps": 0,
-    "late": 0,
-    "acc_mag": STATISTICS,
-    "gyro_mag": STATISTICS,
-    "closed_by": "watermark",
-    "through_offset": 12,
-}
+SCHEMA = json.loads(
+    (Path(__file__).parents[2] / "pipelines/schemas/websocket-message.schema.json").read_text()
+)
 
 
 def _message(source: Source, sensor_id: str, columns: Any) -> dict[str, Any]:

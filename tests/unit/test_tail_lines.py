@@ -4,8 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from live_records import samples, transformed_record
-from test_live_messages import GOLDEN, WINDOW
+from live_records import GOLDEN, WINDOW, samples, transformed_record
 
 from cluster.record_lines import Record, entries, json_line, line
 from pipelines import topics

@@ -1,0 +1,210 @@
+"""`live` over real Kafka, Ray Serve and HAProxy: who is sent what, and who is not."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from http.cookies import SimpleCookie
+
+import orjson
+import pytest
+from live_records import GOLDEN, WINDOW, samples, transformed_record
+from serve_clients import (
+    MAX_CLIENTS,
+    Listener,
+    Pipeline,
+    bearer,
+    eventually,
+    http,
+    received,
+    websocket,
+)
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
+from websockets.sync.client import connect
+
+from pipelines.partitioner import partition_of
+from pipelines.settings import Settings
+from pipelines.topics import AGGREGATED, RAW, TRANSFORMED
+from serve.auth import COOKIE, new_token
+from serve.client_queue import ClientQueue
+from serve.live_reader import LiveReader
+from serve.live_watch import WatchList
+
+
+@pytest.fixture(scope="module")
+def pipeline(serving: Settings) -> Iterator[Pipeline]:
+    yield Pipeline(serving.kafka)
+
+
+def test_a_client_is_sent_its_sensors_samples_and_no_others(
+    serving: Settings, pipeline: Pipeline
+) -> None:
+    with websocket(serving, "transformed", "live-a") as client:
+        for first in (0, 64):
+            with pipeline.transaction():
+                pipeline.tick(TRANSFORMED, partition_of("live-a"))
+                entries = [samples("other", 0, 64), samples("live-a", first, 64)]
+                pipeline.transformed("live-a", transformed_record(entries))
+        for seq, first in enumerate((0, 64)):
+            message = received(client)
+            assert (message["stream"], message["sensor_id"]) == ("transformed", "live-a")
+            assert (message["seq"], message["dropped"]) == (seq, 0)
+            assert message["columns"]["sample_index"] == list(range(first, first + 64))
+
+
+def test_what_was_aborted_is_never_shown(serving: Settings, pipeline: Pipeline) -> None:
+    with websocket(serving, "transformed", "live-b") as client:
+        for first, commit in ((0, False), (1_000, True)):
+            with pipeline.transaction(commit=commit):
+                pipeline.transformed("live-b", transformed_record([samples("live-b", first, 2)]))
+        assert received(client)["columns"]["sample_index"] == [1_000, 1_001]
+
+
+def test_raw_frames_and_windows_are_streamed_too(serving: Settings, pipeline: Pipeline) -> None:
+    sensor = 'ünï "c" 名'
+    with (
+        websocket(serving, "raw", sensor) as raw,
+        websocket(serving, "aggregated", sensor) as aggregated,
+    ):
+        with pipeline.transaction():
+            for topic in (RAW, AGGREGATED):
+                pipeline.tick(topic, partition_of(sensor))
+            pipeline.raw(sensor, bytes.fromhex(GOLDEN[0]["payload_hex"]) * 2, 7)
+            pipeline.aggregated(sensor, orjson.dumps({**WINDOW, "sensor_id": sensor}))
+        frames = received(raw)
+        assert frames["sensor_id"] == sensor
+        assert frames["columns"]["base_sample_number"] == [7, 7]
+        assert frames["columns"]["received_us"] == [7, 7]
+        assert received(aggregated)["columns"]["acc_mag_max"] == [2.0]
+
+
+def test_max_hz_thins_one_client_and_leaves_another_alone(
+    serving: Settings, pipeline: Pipeline
+) -> None:
+    with (
+        websocket(serving, "transformed", "live-c", "?max_hz=30") as thin,
+        websocket(serving, "transformed", "live-c") as whole,
+    ):
+        with pipeline.transaction():
+            pipeline.transformed("live-c", transformed_record([samples("live-c", 0, 64)]))
+        assert 1 <= len(received(thin)["columns"]["sample_index"]) <= 10
+        assert len(received(whole)["columns"]["sample_index"]) == 64
+
+
+def test_a_slow_client_loses_the_oldest_and_is_told_and_slows_nobody(
+    serving: Settings, pipeline: Pipeline
+) -> None:
+    made = 100
+    narrow = socket.socket()
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    narrow.connect(("127.0.0.1", serving.serve.port))
+    with (
+        websocket(serving, "transformed", "live-d", sock=narrow, max_queue=1) as slow,
+        websocket(serving, "transformed", "live-d") as fast,
+    ):
+        listener = Listener(fast)
+        for number in range(made):
+            with pipeline.transaction():
+                value = transformed_record([samples("live-d", 1_500 * number, 1_500)])
+                pipeline.transformed("live-d", value)
+            listener.wait_for(number + 1)
+        assert [message["seq"] for message in listener.messages] == list(range(made))
+        assert listener.messages[-1]["dropped"] == 0
+        got = [received(slow)]
+        while got[-1]["seq"] < made - 1:
+            got.append(received(slow))
+        assert got[0]["seq"] == 0
+        assert got[-1]["dropped"] > 0
+        assert len(got) + got[-1]["dropped"] == made
+
+
+def test_only_partitions_that_somebody_watches_are_read(serving: Settings) -> None:
+    async def scenario() -> None:
+        watches = WatchList()
+        reader = LiveReader(serving.kafka, watches)
+        reader.start()
+        first, second = ClientQueue(1), ClientQueue(1)
+        try:
+            one = watches.add("transformed", "sensor1", None, first)
+            await asyncio.wait_for(reader.reads(one.at), 10)
+            assert reader.assigned == {one.at}
+            two = watches.add("raw", "sensor2", None, second)
+            await asyncio.wait_for(reader.reads(two.at), 10)
+            assert reader.assigned == {one.at, two.at}
+            watches.remove(one, first)
+            await asyncio.to_thread(
+                eventually, lambda: reader.assigned == {two.at}, "one partition"
+            )
+            watches.remove(two, second)
+            await asyncio.to_thread(eventually, lambda: not reader.assigned, "no partition")
+        finally:
+            await asyncio.to_thread(reader.stop)
+
+    asyncio.run(scenario())
+
+
+def _refused(opening: connect) -> None:
+    with pytest.raises(InvalidStatus, match="HTTP 403"), opening:
+        pass
+
+
+def test_nobody_streams_without_a_log_in(serving: Settings) -> None:
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Cookie": f"{COOKIE}=wrong"}):
+        _refused(websocket(serving, "transformed", "live-a", additional_headers=headers))
+
+
+def test_a_cookie_streams_for_our_own_page_and_for_no_other_site(serving: Settings) -> None:
+    cookie = SimpleCookie({COOKIE: new_token(serving, hours=1)}).output(header="").strip()
+    own = f"http://127.0.0.1:{serving.serve.port}"
+    options = {"additional_headers": {"Cookie": cookie}}
+    with websocket(serving, "transformed", "live-a", origin=own, **options):
+        pass
+    for origin in ("https://evil.example", f"{own}0", "null"):
+        _refused(websocket(serving, "transformed", "live-a", origin=origin, **options))
+
+
+@pytest.mark.parametrize(
+    ("stream", "sensor"), [("transformed", "a+b"), ("transformed", "x" * 65), ("nothing", "a")]
+)
+def test_what_cannot_be_streamed_is_closed_with_1008(
+    serving: Settings, stream: str, sensor: str
+) -> None:
+    with (
+        websocket(serving, stream, sensor) as client,
+        pytest.raises(ConnectionClosedError) as closed,
+    ):
+        client.recv(timeout=10)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1008
+    assert closed.value.rcvd.reason
+
+
+def test_one_client_too_many_is_told_to_come_back(serving: Settings, pipeline: Pipeline) -> None:
+    with ExitStack() as room:
+        for number in range(MAX_CLIENTS):
+            room.enter_context(websocket(serving, "aggregated", f"full-{number}"))
+        client = room.enter_context(websocket(serving, "aggregated", "full-x"))
+        with pytest.raises(ConnectionClosedError) as closed:
+            client.recv(timeout=10)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1013
+
+    def let_in() -> bool:
+        with websocket(serving, "aggregated", "full-x") as client:
+            with pipeline.transaction():
+                window = orjson.dumps({**WINDOW, "sensor_id": "full-x"})
+                pipeline.aggregated("full-x", window)
+            try:
+                return received(client)["sensor_id"] == "full-x"
+            except ConnectionClosedError:
+                return False
+
+    eventually(let_in, "room for a client")
+
+
+def test_the_token_in_a_urls_query_is_no_log_in(serving: Settings) -> None:
+    token = bearer(serving)["Authorization"].split()[1]
+    query = f"?token={token}"
+    _refused(websocket(serving, "transformed", "live-a", query, additional_headers={}))
+    with http(serving, logged_in=False) as client:
+        assert client.get("/api/v1/sensors", params={"token": token}).status_code == 401
