@@ -1,0 +1,246 @@
+"""Prove one partition: read its topics side by side, in the order of imu-data-all."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from confluent_kafka import Message
+
+from pipelines.verify.boots import Boot, Rules, Sensor
+from pipelines.verify.coverage import Coverage, Interval
+from pipelines.verify.letter_check import LetterCheck
+from pipelines.verify.letters import Letter, LetterStream
+from pipelines.verify.matching import FrameMatcher, row_sources, runs_of
+from pipelines.verify.raw_frames import (
+    Frame,
+    RawFrames,
+    RawRecord,
+    Sensors,
+    raw_samples,
+    read_frames,
+)
+from pipelines.verify.result import Difference, PartitionRow
+from pipelines.verify.streams import Read
+from pipelines.verify.transformed_rows import Rows, RowStream, calibration_faults
+from pipelines.verify.window_check import WindowCheck
+from pipelines.verify.windows import WindowStream
+
+SAMPLES_AT = 18
+
+
+class PartitionCheck:
+    """The check of one partition. ``row`` is its account, ``boots`` what the report is held to."""
+
+    def __init__(self, row: PartitionRow, rules: Rules, since_us: int) -> None:
+        """Begin; ``since_us`` is when the reported fleet started, microseconds since the epoch."""
+        self.row = row
+        self._rules = rules
+        self.sensors = Sensors()
+        self._books: list[Sensor] = []
+        self._matcher = FrameMatcher(row, rules, self.sensors.ids, since_us)
+        self._letters = LetterCheck(row, rules, self.sensors.ids)
+        self._windows = WindowCheck(row, rules, self.sensors.ids)
+
+    def run(
+        self,
+        raw: Iterator[list[Message]],
+        rows: RowStream,
+        letters: LetterStream,
+        windows: WindowStream,
+        read: Read,
+    ) -> None:
+        """Read everything below ``next_offset`` and compare it."""
+        for batch in raw:
+            inside = [m for m in batch if (m.offset() or 0) < self.row.next_offset]
+            if inside:
+                frames = read_frames(inside, self.sensors)
+                through = frames.through_offset
+                self._take(frames, rows.until(through), letters.until(through))
+                self._compare_windows(windows.until(through))
+            read(len(inside))
+            if len(inside) < len(batch):
+                break
+        self._finish(rows, letters, windows)
+
+    def boots(self) -> Iterator[tuple[str, int, Boot]]:
+        """Yield sensor id, number and account of every boot."""
+        for number, book in enumerate(self._books):
+            for boot in sorted(book.boots):
+                yield self.sensors.ids[number], boot, book.boots[boot]
+
+    def _book(self, number: int) -> Sensor:
+        while len(self._books) <= number:
+            self._books.append(Sensor())
+        return self._books[number]
+
+    def _take(self, raw: RawFrames, rows: Rows | None, letters: list[Letter]) -> None:
+        row = self.row
+        self._matcher.begin(rows)
+        self._letters.begin(letters)
+        frames = iter(enumerate(raw.frames))
+        dead = iter(raw.dead)
+        frame, piece = next(frames, None), next(dead, None)
+        for i, record in enumerate(raw.records):
+            counted = record.offset >= row.first_offset
+            sensor = self._seen(record, row.ticks + record.ticks)
+            row.bytes += len(record.payload) * counted
+            while frame is not None and frame[1].record == i:
+                if counted:
+                    self._frame(*frame, record, sensor)
+                else:
+                    self._earlier_frame(frame[1], sensor)
+                frame = next(frames, None)
+            while piece is not None and piece.record == i:
+                if counted:
+                    self._letters.dead_piece(piece, record)
+                piece = next(dead, None)
+        row.ticks += raw.ticks
+        row.records += len(raw.records) + raw.ticks
+        self._matcher.end()
+        self._letters.end()
+        if rows is not None:
+            self._check_values(raw, rows)
+            row.samples_transformed += len(rows)
+            self._windows.add(rows)
+
+    def _seen(self, record: RawRecord, ticks: int) -> Sensor:
+        sensor = self._book(record.sensor)
+        if sensor.boots and ticks - sensor.last_tick >= self._rules.forget_ticks:
+            sensor = self._books[record.sensor] = Sensor()
+        sensor.last_tick = ticks
+        return sensor
+
+    def _frame(self, number: int, frame: Frame, record: RawRecord, sensor: Sensor) -> None:
+        self.row.frames += 1
+        if self._letters.refused(frame, record, sensor):
+            return
+        if frame.samples:
+            self._matcher.take(number, frame, record, sensor)
+            return
+        self.row.heartbeats += 1
+        sensor.heartbeats += 1
+        newest = sensor.boots.get(sensor.latest)
+        if newest is not None:
+            off_us = newest.off_line_us(frame.base, frame.timestamp_us, self._rules.period_us)
+            if abs(off_us) <= self._rules.lateness_us:
+                newest.latest_us = max(newest.latest_us, frame.timestamp_us)
+
+    def _earlier_frame(self, frame: Frame, sensor: Sensor) -> None:
+        """Note a frame from before the check begins: a later copy of it is a duplicate."""
+        if frame.samples == 0:
+            return
+        if sensor.earlier is None:
+            sensor.earlier = Coverage(self._rules.period_us, self._rules.lateness_us)
+        last_us = frame.timestamp_us + round((frame.samples - 1) * self._rules.period_us)
+        end = frame.base + frame.samples
+        sensor.earlier.add(Interval(frame.base, end, frame.timestamp_us, last_us))
+
+    def _check_values(self, raw: RawFrames, rows: Rows) -> None:
+        """Compare timestamps and calibrated values with the bytes that the rows point to."""
+        at, frame, sample = row_sources(self._matcher.matched)
+        if not len(at):
+            return
+        record = np.array([f.record for f in raw.frames], np.int64)[frame]
+        start = np.array([f.start for f in raw.frames], np.int64)[frame]
+        time_us = np.array([f.timestamp_us for f in raw.frames], np.int64)[frame]
+        matched = (
+            rows
+            if len(at) == len(rows)
+            else Rows(rows.sensor[at], {name: column[at] for name, column in rows.columns.items()})
+        )
+        payloads = [r.payload for r in raw.records]
+        counts = raw_samples(payloads, record, start + SAMPLES_AT + 20 * sample)
+        for what, faults in (
+            (
+                "values that are not the calibration of the raw bytes",
+                calibration_faults(matched, counts),
+            ),
+            (
+                "a timestamp that is not the frame's",
+                matched.columns["timestamp_us"]
+                != time_us + np.rint(sample * self._rules.period_us).astype(np.int64),
+            ),
+        ):
+            for i in np.flatnonzero(faults).tolist():
+                self.row.add(self._of_row(matched, i, f"a row has {what}"))
+
+    def _of_row(self, rows: Rows, i: int, what: str) -> Difference:
+        return Difference(
+            "wrong",
+            what,
+            self.row.partition,
+            int(rows.columns["raw_offset"][i]),
+            self.sensors.ids[int(rows.sensor[i])],
+            int(rows.columns["boot"][i]),
+            int(rows.columns["sample_index"][i]),
+        )
+
+    def _compare_windows(self, published: list[tuple[int, dict[str, object]]]) -> None:
+        for own_offset, window in published:
+            number = self.sensors.number(str(window["sensor_id"]).encode())
+            self._windows.compare(own_offset, window, number, self._book(number))
+        for late in self._matcher.late:
+            sensor = self._book(late.sensor)
+            boot = sensor.boots[late.boot]
+            if late.end_us > boot.closed_end_us and late.boot == sensor.latest:
+                self.row.add(
+                    Difference(
+                        "wrong",
+                        "rows say they are late, and their window was open",
+                        self.row.partition,
+                        late.offset,
+                        self.sensors.ids[late.sensor],
+                        late.boot,
+                        late.sample,
+                    )
+                )
+
+    def _finish(self, rows: RowStream, letters: LetterStream, windows: WindowStream) -> None:
+        """Read what is left of the outputs: nothing of it may belong below ``next_offset``."""
+        row = self.row
+        self._matcher.begin(rows.until(row.next_offset))
+        self._matcher.end()
+        rows.drain()
+        self._letters.begin(letters.until(row.next_offset))
+        self._letters.end()
+        letters.drain()
+        self._matcher.late = []
+        self._compare_windows(windows.rest(row.next_offset))
+        self._windows.finish(self._books_of_all(), row.ticks)
+        self._report_strays(rows, letters)
+        for topic, malformed in (
+            ("dead-letters", letters.malformed),
+            ("sensor-data-aggregated", windows.malformed),
+        ):
+            for offset in malformed:
+                what = f"{topic}/{row.partition}/{offset} cannot be read"
+                row.add(Difference("wrong", what, row.partition))
+
+    def _books_of_all(self) -> list[Sensor]:
+        return [self._book(number) for number in range(len(self.sensors.ids))]
+
+    def _report_strays(self, rows: RowStream, letters: LetterStream) -> None:
+        row = self.row
+        for stray in rows.strays:
+            for run in runs_of(stray):
+                boot = self._book(run.sensor).boots.get(run.boot)
+                unseen = [(run.start, run.end)]
+                if boot is not None:
+                    unseen = list(boot.coverage.holes(run.start, run.end))
+                count = run.end - run.start
+                what = f"{count} rows come after rows of a later raw_offset"
+                row.add(
+                    Difference(
+                        "wrong" if unseen else "doubled",
+                        what,
+                        row.partition,
+                        run.offset,
+                        self.sensors.ids[run.sensor],
+                        run.boot,
+                        run.start,
+                    ),
+                    count,
+                )
+        for letter in letters.strays:
+            what = f"dead-letters/{row.partition}/{letter.own_offset} repeats bytes "
+            what += f"{letter.start}-{letter.end}"
+            row.add(Difference("doubled", what, row.partition, letter.offset))
