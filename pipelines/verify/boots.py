@@ -85,6 +85,9 @@ class Sensor:
     heartbeats: int = 0
     """Since the last rows; each may have begun a boot of its own."""
     earlier: Coverage | None = None
+    records: int = 0
+    """Received since the report's fleet started; ``waiting`` those not yet processed."""
+    waiting: int = 0
 
     def boot(self, number: int, frame_base: int, frame_us: int, rules: Rules) -> Boot:
         """Return a boot, beginning it with this frame where it is new."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from confluent_kafka import Message
 
-from pipelines.verify.boots import Boot, Rules, Sensor
+from pipelines.verify.boots import Rules, Sensor
 from pipelines.verify.coverage import Coverage, Interval
 from pipelines.verify.letter_check import LetterCheck
 from pipelines.verify.letters import Letter, LetterStream
@@ -34,6 +34,7 @@ class PartitionCheck:
         """Begin; ``since_us`` is when the reported fleet started, microseconds since the epoch."""
         self.row = row
         self._rules = rules
+        self._since_us = since_us
         self.sensors = Sensors()
         self._books: list[Sensor] = []
         self._matcher = FrameMatcher(row, rules, self.sensors.ids, since_us)
@@ -50,22 +51,29 @@ class PartitionCheck:
     ) -> None:
         """Read everything below ``next_offset`` and compare it."""
         for batch in raw:
+            if (batch[0].offset() or 0) >= self.row.next_offset:
+                self._count_waiting(batch)
+                continue
             inside = [m for m in batch if (m.offset() or 0) < self.row.next_offset]
             if inside:
                 frames = read_frames(inside, self.sensors)
                 through = frames.through_offset
                 self._take(frames, rows.until(through), letters.until(through))
                 self._compare_windows(windows.until(through))
+            self._count_waiting(batch[len(inside) :])
             read(len(inside))
-            if len(inside) < len(batch):
-                break
         self._finish(rows, letters, windows)
 
-    def boots(self) -> Iterator[tuple[str, int, Boot]]:
-        """Yield sensor id, number and account of every boot."""
-        for number, book in enumerate(self._books):
-            for boot in sorted(book.boots):
-                yield self.sensors.ids[number], boot, book.boots[boot]
+    def books(self) -> Iterator[tuple[str, Sensor]]:
+        """Yield id and account of every sensor."""
+        return zip(self.sensors.ids, self._books_of_all(), strict=True)
+
+    def _count_waiting(self, messages: list[Message]) -> None:
+        """Note which sensors have input past ``next_offset``."""
+        for message in messages:
+            key = message.key()
+            if key is not None:
+                self._book(self.sensors.number(key)).waiting += 1
 
     def _book(self, number: int) -> Sensor:
         while len(self._books) <= number:
@@ -82,6 +90,7 @@ class PartitionCheck:
         for i, record in enumerate(raw.records):
             counted = record.offset >= row.first_offset
             sensor = self._seen(record, row.ticks + record.ticks)
+            sensor.records += record.received_us >= self._since_us
             row.bytes += len(record.payload) * counted
             while frame is not None and frame[1].record == i:
                 if counted:
@@ -105,7 +114,7 @@ class PartitionCheck:
     def _seen(self, record: RawRecord, ticks: int) -> Sensor:
         sensor = self._book(record.sensor)
         if sensor.boots and ticks - sensor.last_tick >= self._rules.forget_ticks:
-            sensor = self._books[record.sensor] = Sensor()
+            sensor = self._books[record.sensor] = Sensor(records=sensor.records)
         sensor.last_tick = ticks
         return sensor
 

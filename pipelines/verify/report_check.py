@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipelines.errors import DataError
+from pipelines.partitioner import partition_of
 from pipelines.verify.partition_check import PartitionCheck
-from pipelines.verify.result import Difference, VerifyResult
+from pipelines.verify.result import Difference, Kind, VerifyResult
 
 FIELDS = ("frames", "samples", "end_sample", "base_sum")
 
@@ -17,13 +18,14 @@ class ReportedFleet:
     def __init__(self, report: dict[str, Any]) -> None:
         self.started_us: int = report["started_us"]
         self._messages: dict[str, Any] = report["messages"]
-        self._expected: dict[str, Any] = report["expected"]
-        boots = report["boots"]
+        sensors, boots = report["sensors"], report["boots"]
+        self._sent: dict[str, int] = dict(
+            zip(sensors["sensor_id"], sensors["messages"], strict=True)
+        )
         self._boots: dict[str, list[dict[str, int]]] = {}
         for i, sensor_id in enumerate(boots["sensor_id"]):
             self._boots.setdefault(sensor_id, []).append({k: boots[k][i] for k in FIELDS})
-        self._found: dict[str, list[dict[str, int]]] = {}
-        self._partition: dict[str, int] = {}
+        self._found: dict[str, _Found] = {}
 
     @classmethod
     def read(cls, path: Path) -> "ReportedFleet":
@@ -41,53 +43,74 @@ class ReportedFleet:
 
     def add(self, check: PartitionCheck) -> None:
         """Take the account of a partition."""
-        for sensor_id, _, boot in check.boots():
-            if sensor_id in self._boots and boot.samples:
-                found = {name: getattr(boot, name) for name in FIELDS}
-                self._found.setdefault(sensor_id, []).append(found)
-                self._partition[sensor_id] = check.row.partition
+        for sensor_id, sensor in check.books():
+            if sensor_id in self._sent:
+                boots = [
+                    {name: getattr(sensor.boots[number], name) for name in FIELDS}
+                    for number in sorted(sensor.boots)
+                    if sensor.boots[number].samples
+                ]
+                partition = check.row.partition
+                self._found[sensor_id] = _Found(partition, sensor.records, sensor.waiting, boots)
 
     def compare(self, result: VerifyResult) -> None:
-        """Report each boot of which not everything that was acknowledged is in Kafka."""
+        """Report each sensor of which not everything that was acknowledged is in Kafka."""
         published, acknowledged = self._messages["published"], self._messages["acknowledged"]
         if acknowledged != published:
             result.notes.append(
                 f"the report has {published} messages published and {acknowledged} acknowledged: "
-                "what is missing of a boot may be among the others"
+                "it does not say which, so it is not compared"
             )
-        if result.lag:
+            return
+        waiting = [sensor_id for sensor_id, found in self._found.items() if found.waiting]
+        if waiting:
             result.notes.append(
-                f"{result.lag} records are not yet processed, and not compared with the report"
+                f"{len(waiting)} sensors of the report, such as {waiting[0]}, have records not "
+                "yet processed, and are not compared with it"
             )
-        exact = acknowledged == published and not result.lag
-        for sensor_id, boots in self._boots.items():
-            found = self._found.get(sensor_id, [])
-            for number, sent in enumerate(boots):
-                has = found[number] if number < len(found) else dict.fromkeys(FIELDS, 0)
-                if has != sent and exact:
-                    self._differ(result, sensor_id, number, sent, has)
+        nothing = _Found(0, 0, 0, [])
+        for sensor_id, messages in self._sent.items():
+            found = self._found.get(sensor_id, nothing)._replace(partition=partition_of(sensor_id))
+            if not found.waiting:
+                self._compare_sensor(result, sensor_id, messages, found)
+
+    def _compare_sensor(
+        self, result: VerifyResult, sensor_id: str, messages: int, found: "_Found"
+    ) -> None:
+        if found.records < messages:
+            what = f"{messages} messages sent, {found.records} in Kafka"
+            self._differ(result, "lost", what, sensor_id, found, None)
+        nothing = dict.fromkeys(FIELDS, 0)
+        for number, sent in enumerate(self._boots.get(sensor_id, [])):
+            has = found.boots[number] if number < len(found.boots) else nothing
+            if has != sent:
+                what = ", ".join(
+                    f"{name} {sent[name]} sent, {has[name]} in Kafka"
+                    for name in FIELDS
+                    if sent[name] != has[name]
+                )
+                kind: Kind = "lost" if has["samples"] < sent["samples"] else "wrong"
+                self._differ(result, kind, what, sensor_id, found, number)
 
     def _differ(
         self,
         result: VerifyResult,
+        kind: Kind,
+        what: str,
         sensor_id: str,
-        number: int,
-        sent: dict[str, int],
-        has: dict[str, int],
+        found: "_Found",
+        boot: int | None,
     ) -> None:
-        differing = [
-            f"{name} {sent[name]} sent, {has[name]} in Kafka"
-            for name in FIELDS
-            if sent[name] != has[name]
-        ]
-        kind = "lost" if has["samples"] < sent["samples"] else "wrong"
+        what = f"publish -> Kafka: {what}"
         result.report_differences.append(
-            Difference(
-                kind,  # type: ignore[arg-type]
-                "publish -> Kafka: " + ", ".join(differing),
-                self._partition.get(sensor_id, -1),
-                None,
-                sensor_id,
-                number,
-            )
+            Difference(kind, what, found.partition, None, sensor_id, boot)
         )
+
+
+class _Found(NamedTuple):
+    """What Kafka has of a sensor since the fleet started."""
+
+    partition: int
+    records: int
+    waiting: int
+    boots: list[dict[str, int]]

@@ -92,7 +92,7 @@ def _verify_partition(
             progress(partition, done, total)
 
         check.run(
-            _batches_below(raw, row.next_offset),
+            _batches(raw, row.next_offset, to_end=fleet is not None),
             row_stream,
             LetterStream(letters.batches(), PIPELINE, partition),
             WindowStream(windows.batches()),
@@ -111,8 +111,14 @@ def _reader(stack: ExitStack, settings: Settings, topic: str, partition: int) ->
     return reader
 
 
-def _batches_below(raw: PartitionReader, next_offset: int) -> Iterator[list[Message]]:
-    return raw.batches() if raw.begin < next_offset else iter(())
+def _batches(raw: PartitionReader, next_offset: int, *, to_end: bool) -> Iterator[list[Message]]:
+    """Yield what is below ``next_offset``, and the rest only if a report asks for it."""
+    if raw.begin >= next_offset and not to_end:
+        return
+    for batch in raw.batches():
+        yield batch
+        if (batch[-1].offset() or 0) >= next_offset and not to_end:
+            return
 
 
 def _first_offset(raw: PartitionReader, rows: PartitionReader, stream: RowStream) -> int:
