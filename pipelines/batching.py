@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from confluent_kafka import KafkaException, Message
 
+from pipelines.kafka_clients import transient
 from pipelines.records import InputBatch
 
 RECEIVED_HEADER = "received-us"
@@ -21,7 +22,7 @@ def group(messages: Sequence[Message]) -> dict[int, InputBatch]:
     errors = [error for message in messages if (error := message.error()) is not None]
     if errors:
         for error in errors:
-            if not error.retriable():
+            if not transient(error):
                 raise KafkaException(error)
         messages = [message for message in messages if message.error() is None]
     of_partition: dict[int, list[Message]] = {}

@@ -12,7 +12,13 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from pipelines.kafka_clients import consumer_options, new_consumer, unavailable, watermarks
+from pipelines.kafka_clients import (
+    consumer_options,
+    new_consumer,
+    transient,
+    unavailable,
+    watermarks,
+)
 from pipelines.settings import KafkaSettings
 
 _BATCH = 10_000
@@ -72,7 +78,7 @@ def until_end(consumer: Consumer, topic: str, partitions: Sequence[int]) -> Iter
             elif error.code() == KafkaError._PARTITION_EOF:
                 # Only this event tells of an end made of transaction markers, which come to no one.
                 _reached(message, ends)
-            elif not error.retriable():
+            elif not transient(error):
                 raise KafkaException(error)
         if time.monotonic() > deadline:
             raise KafkaException(f"partitions {sorted(ends)} not read in {READ_TIMEOUT_S:.0f} s")

@@ -20,6 +20,7 @@ from pipelines.kafka_clients import (
     REQUEST_TIMEOUT_S,
     new_producer,
     producer_options,
+    transient,
     unavailable,
 )
 from pipelines.settings import KafkaSettings
@@ -146,7 +147,7 @@ class ControlFollower:
                 error = message.error()
                 if error is None:
                     self._fold(message)
-                elif error.code() != KafkaError._PARTITION_EOF and not error.retriable():
+                elif error.code() != KafkaError._PARTITION_EOF and not transient(error):
                     failed = KafkaException(error)
                     raise unavailable(failed, f"reading {CONTROL}", self._where)
         return self.state
@@ -198,22 +199,21 @@ def change_control(
         slots=record.slots if slots is None else slots,
         paused=record.paused if paused is None else paused,
     )
-    write_record(settings, wanted.key, msgspec.json.encode(wanted))
+    write_record(settings, wanted)
     return wanted
-
-
-def write_alarm(settings: KafkaSettings, alarm: Alarm) -> None:
-    """Raise an alarm; raises UnavailableError."""
-    write_record(settings, alarm.key, msgspec.json.encode(alarm))
 
 
 def clear_alarm(settings: KafkaSettings, alarm: Alarm) -> None:
     """Take an alarm back; raises UnavailableError."""
-    write_record(settings, alarm.key, None)
+    _write(settings, alarm.key, None)
 
 
-def write_record(settings: KafkaSettings, key: bytes, value: bytes | None) -> None:
-    """Write one record of pipeline-control and wait until Kafka has it; raises UnavailableError."""
+def write_record(settings: KafkaSettings, record: Control | Alarm) -> None:
+    """Write a record and wait until Kafka has it; raises UnavailableError."""
+    _write(settings, record.key, msgspec.json.encode(record))
+
+
+def _write(settings: KafkaSettings, key: bytes, value: bytes | None) -> None:
     failures: list[KafkaError] = []
     producer = new_producer(
         producer_options(settings, "imustream.control-writer")

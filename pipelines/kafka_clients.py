@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from pipelines.errors import UnavailableError
 from pipelines.settings import KafkaSettings
@@ -16,6 +17,31 @@ LOGGER.setLevel(logging.CRITICAL)
 
 REQUEST_TIMEOUT_S = 10.0
 """How long one question to the brokers may take."""
+
+_TRANSIENT_CODES = frozenset(
+    {
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._TIMED_OUT,
+        KafkaError._TRANSPORT,
+        KafkaError._WAIT_COORD,
+        KafkaError.BROKER_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NETWORK_EXCEPTION,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+        KafkaError.REPLICA_NOT_AVAILABLE,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        # A topic just created is not known to every broker yet.
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError._UNKNOWN_PARTITION,
+    }
+)
 
 PREFETCH_KB = 32 * 1024
 """Bound of what a consumer fetches ahead of its loop."""
@@ -108,11 +134,29 @@ def reason(error: KafkaException) -> str:
     return kafka_error(error).str()
 
 
+def transient(error: KafkaError) -> bool:
+    """Whether the clients get over this error by themselves once the brokers settle.
+
+    librdkafka's own flag is set for transactions only.
+    """
+    return error.retriable() or error.code() in _TRANSIENT_CODES
+
+
+def _is_transient(error: BaseException) -> bool:
+    return isinstance(error, KafkaException) and transient(kafka_error(error))
+
+
+@retry(
+    retry=retry_if_exception(_is_transient),
+    stop=stop_after_delay(REQUEST_TIMEOUT_S),
+    wait=wait_fixed(0.05),
+    reraise=True,
+)
 def watermarks(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
     """Return the first offset that exists and the one after the last committed record.
 
     Raises:
-        KafkaException: the brokers did not answer.
+        KafkaException: the brokers did not answer in time.
     """
     answer = consumer.get_watermark_offsets(
         TopicPartition(topic, partition), timeout=REQUEST_TIMEOUT_S

@@ -1,19 +1,25 @@
 """One run of a slot: from fencing its predecessor to its last transaction.
 
 Each turn polls records, steps them partition by partition, and commits in one transaction what
-came of them: outputs, ledgers, due snapshots and the consumed offsets. Any failure ends the run;
-:mod:`pipelines.slot_loop` starts the next one, which restores what was committed.
+came of them: outputs, due snapshots and the ledgers, which say where to go on. While a transaction
+is under way the next turn already polls and steps; it commits only after it. Any failure ends the
+run; :mod:`pipelines.slot_loop` starts the next one, which restores what was committed.
+
+The consumer group's offsets are committed beside the transactions, each second, for lag tools: we
+never read them. Inside a transaction they would hold it up for ever when a broker restarts
+(librdkafka issues 5456 and 5511).
 """
 
 import time
-from typing import Generic, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Generic, NamedTuple, TypeVar
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from pipelines.batching import group
 from pipelines.changelog import Saved, read_changelog
 from pipelines.control import ControlState, read_control
-from pipelines.errors import FencedError, PipelineStoppedError
+from pipelines.errors import FencedError, PipelineStoppedError, UnavailableError
 from pipelines.kafka_clients import consumer_options, new_consumer, unavailable, watermarks
 from pipelines.operators.operator import Operator
 from pipelines.owned_partition import OwnedPartition, SlotIdentity
@@ -25,6 +31,9 @@ from pipelines.transaction import Transactions
 State = TypeVar("State")
 
 _LEDGER_HEADERS = ((CONTENT_TYPE, JSON_TYPE.encode()),)
+_GROUP_OFFSETS_S = 1.0
+_STUCK_S = 10.0
+"""How much longer than its timeout a transaction may take before its producer is given up."""
 _END_AWAITED_S = 10.0
 _END_POLL_S = 0.1
 
@@ -32,6 +41,14 @@ _END_POLL_S = 0.1
 def partitions_of(slot: int, slots: int) -> list[int]:
     """Return the partitions that slot ``slot`` of ``slots`` owns."""
     return list(range(slot, PARTITIONS, slots))
+
+
+class Turn(NamedTuple):
+    """What one transaction commits of each partition, and the offsets to tell lag tools."""
+
+    outputs: dict[int, list[Output]]
+    changelog: dict[int, list[tuple[bytes, bytes | None]]]
+    offsets: list[TopicPartition]
 
 
 class Slot(Generic[State]):
@@ -53,6 +70,11 @@ class Slot(Generic[State]):
         self._consumer: Consumer = new_consumer(
             consumer_options(settings.kafka, f"imustream.{identity.pipeline}")
         )
+        self._committer = ThreadPoolExecutor(1, f"commit-{identity.slot}")
+        self._under_way: Future[None] | None = None
+        self._group_offsets_due_s = 0.0
+        self.commits = 0
+        self.last_commit_us = 0
 
     def open(self) -> ControlState:
         """Fence the predecessor, restore what is committed, and begin to consume.
@@ -89,11 +111,14 @@ class Slot(Generic[State]):
         return control
 
     def turn(self, wait_s: float) -> int:
-        """Take in what comes within ``wait_s`` and commit it; returns the number of records.
+        """Take in what comes within ``wait_s`` and hand it on to be committed.
+
+        Returns the number of records.
 
         Raises:
-            FencedError, TransactionAbortedError, UnavailableError, PipelineStoppedError: the run
-                is over; nothing of this turn is visible.
+            FencedError, TransactionAbortedError, UnavailableError: the run is over: this turn or
+                the one before it could not be committed.
+            PipelineStoppedError: the operator refuses to go on; nothing of this turn is visible.
         """
         try:
             messages = self._consumer.consume(self._settings.slot.max_records, wait_s)
@@ -109,40 +134,68 @@ class Slot(Generic[State]):
         if outputs:
             now_s = time.monotonic()
             due = {p for p in outputs if self._snapshot_due_s[p] <= now_s}
-            self._commit(outputs, due)
             for partition in due:
                 self._snapshot_due_s[partition] = now_s + self._settings.slot.snapshot_s
+            self._commit_next(outputs, due)
+        elif self._under_way is not None and self._under_way.done():
+            self._await_commit()
         return len(messages)
 
     def finish(self) -> None:
         """Write the snapshots that spare the next run its replay; raises as :meth:`turn`."""
         behind = {p for p, owned in self._owned.items() if owned.snapshot_behind}
         if behind:
-            self._commit({partition: [] for partition in behind}, behind)
+            self._commit_next({partition: [] for partition in behind}, behind)
+        self._await_commit()
 
     def close(self) -> None:
-        """Drop the clients; a transaction still open is aborted by the next run."""
+        """Let a commit under way end, and drop the clients; the next run aborts what is open."""
+        self._committer.shutdown(wait=self._under_way is None or self._ended(self._under_way))
         self._transactions.close()
         self._consumer.close()
 
-    def _commit(self, outputs: dict[int, list[Output]], snapshots: set[int]) -> None:
-        transactions, changelog = self._transactions, self._operator.changelog_topic
+    def _commit_next(self, outputs: dict[int, list[Output]], snapshots: set[int]) -> None:
+        """Start the next transaction, once the one before it is committed."""
         committed_us = time.time_ns() // 1000
+        turn = Turn(
+            outputs,
+            {p: self._owned[p].changelog_records(committed_us, p in snapshots) for p in outputs},
+            [TopicPartition(self._topic, p, self._owned[p].next_offset) for p in outputs],
+        )
+        self._await_commit()
+        self._under_way = self._committer.submit(self._commit, turn)
+
+    def _await_commit(self) -> None:
+        if self._under_way is None:
+            return
+        if not self._ended(self._under_way):
+            raise UnavailableError(
+                f"a transaction of {self._identity.transactional_id} neither committed nor "
+                "failed in time: see that the brokers run (`imustream status`)"
+            )
+        under_way, self._under_way = self._under_way, None
+        under_way.result()
+
+    def _ended(self, under_way: Future[None]) -> bool:
+        timeout_s = self._settings.slot.transaction_timeout_s + _STUCK_S
+        return bool(wait([under_way], timeout_s).done)
+
+    def _commit(self, turn: Turn) -> None:
+        transactions, changelog = self._transactions, self._operator.changelog_topic
         transactions.begin()
-        for partition, produced in outputs.items():
+        for partition, produced in turn.outputs.items():
             for topic, key, value, headers in produced:
                 transactions.produce(topic, partition, key, value, headers)
-            records = self._owned[partition].changelog_records(committed_us, partition in snapshots)
+        for partition, records in turn.changelog.items():
             for state_key, state in records:
                 transactions.produce(changelog, partition, state_key, state, _LEDGER_HEADERS)
-        transactions.send_offsets(
-            [
-                TopicPartition(self._topic, partition, self._owned[partition].next_offset)
-                for partition in outputs
-            ],
-            self._consumer,
-        )
         transactions.commit()
+        self.commits += 1
+        self.last_commit_us = time.time_ns() // 1000
+        now_s = time.monotonic()
+        if now_s >= self._group_offsets_due_s:
+            self._group_offsets_due_s = now_s + _GROUP_OFFSETS_S
+            self._consumer.commit(offsets=turn.offsets, asynchronous=True)
 
     def _stop_if_superseded(self, generation: int) -> None:
         if generation > self._identity.generation:

@@ -7,7 +7,7 @@ from typing import Generic, Literal, TypeVar
 
 import msgspec
 
-from pipelines.control import Alarm, ControlState, clear_alarm, write_alarm
+from pipelines.control import Alarm, ControlState, clear_alarm, write_record
 from pipelines.errors import (
     FencedError,
     ImustreamError,
@@ -112,10 +112,11 @@ class SlotLoop(Generic[State]):
             records = slot.turn(wait_s)
             # A full turn means a backlog: take the next at once.
             wait_s = 0.0 if records >= self._settings.slot.max_records else turn_s
-            if records:
-                self._failures = 0
-                self.status.records += records
-                self.status.last_commit_us = time.time_ns() // 1000
+            self.status.records += records
+            if slot.commits == 0:
+                continue
+            self._failures = 0
+            self.status.last_commit_us = slot.last_commit_us
             if not cleared:
                 cleared = self._clear_alarm(control)
         slot.finish()
@@ -134,7 +135,7 @@ class SlotLoop(Generic[State]):
             identity.pipeline, identity.slot, identity.generation, message, time.time_ns() // 1000
         )
         try:
-            write_alarm(self._settings.kafka, alarm)
+            write_record(self._settings.kafka, alarm)
             self._alarm = alarm
         except UnavailableError as error:
             _LOGGER.warning("the alarm of slot %s could not be written: %s", identity, error)

@@ -13,9 +13,9 @@ Model: Apache Kafka's ``StreamsProducer``. Every operation ends in one of four w
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from pipelines.errors import FencedError, TransactionAbortedError, UnavailableError
 from pipelines.kafka_clients import kafka_error, new_producer, reason, transactional_options
@@ -81,16 +81,6 @@ class Transactions:
             except KafkaException as error:
                 raise self._judge("produce", error) from None
 
-    def send_offsets(self, offsets: Sequence[TopicPartition], consumer: Consumer) -> None:
-        """Add the consumer group's next offsets; raises as the module says."""
-        metadata = consumer.consumer_group_metadata()
-        self._attempt(
-            "send offsets",
-            lambda timeout_s: self._producer.send_offsets_to_transaction(
-                list(offsets), metadata, timeout_s
-            ),
-        )
-
     def commit(self) -> None:
         """Deliver all records and commit; raises as the module says."""
         self._attempt("commit", self._producer.commit_transaction)
@@ -109,7 +99,7 @@ class Transactions:
         deadline = time.monotonic() + self._timeout_s
         while True:
             try:
-                operation(_ATTEMPT_S)
+                operation(min(_ATTEMPT_S, self._timeout_s))
                 return
             except KafkaException as error:
                 if not kafka_error(error).retriable():
@@ -121,14 +111,14 @@ class Transactions:
                     ) from None
 
     def _judge(self, what: str, error: KafkaException) -> FencedError | TransactionAbortedError:
-        """Name the failure; an abortable transaction is aborted here."""
+        """Name the failure; what is open is aborted, unless the producer can do nothing more."""
         cause = kafka_error(error)
         if cause.code() in _FENCED_CODES:
             return FencedError(
                 f"{what} of {self._where}: {cause.str()}; a newer instance has taken over, "
                 "or this one was cut off for too long: it stops"
             )
-        if cause.txn_requires_abort():
+        if not cause.fatal():
             self.abort()
         return self._aborted(what, cause.str())
 

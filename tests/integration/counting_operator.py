@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from pipelines.errors import PipelineStoppedError
 from pipelines.records import InputBatch, Output
-from pipelines.topics import AGGREGATED, RAW, SENSOR_PROCESSING_CHANGELOG
 
 STOP_VALUE = b"stop the pipeline"
 FAULT_VALUE = b"a fault in the code"
@@ -24,11 +23,12 @@ class Counts:
 class Counting:
     """For each record of a key: its offset, the key's count and the sum of its values so far."""
 
-    input_topic = RAW
-    changelog_topic = SENSOR_PROCESSING_CHANGELOG
-
-    def __init__(self, name: str = "sensor-processing") -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
+        self.faults = True
+        self.input_topic = f"{name}-input"
+        self.output_topic = f"{name}-output"
+        self.changelog_topic = f"{name}-changelog"
 
     def new_state(self, partition: int) -> Counts:
         return Counts()
@@ -45,7 +45,9 @@ class Counting:
             if value == STOP_VALUE:
                 raise PipelineStoppedError("a test asked the pipeline to stop")
             if value == FAULT_VALUE:
-                raise ZeroDivisionError("a test asked for a fault")
+                if self.faults:
+                    raise ZeroDivisionError("a test asked for a fault")
+                continue
             state.records += 1
             if key is None:
                 continue
@@ -54,7 +56,7 @@ class Counting:
             state.of_key[key] = count, total
             state.changed.add(key)
             line = {"offset": int(offset), "count": count, "total": total}
-            outputs.append(Output(AGGREGATED, key, json.dumps(line).encode(), ()))
+            outputs.append(Output(self.output_topic, key, json.dumps(line).encode(), ()))
         return outputs
 
     def changes(self, state: Counts) -> list[tuple[bytes, bytes | None]]:

@@ -1,0 +1,13 @@
+"""Run one slot of the counting pipeline in this process, for tests that kill it."""
+
+import sys
+
+from counting_operator import Counting
+
+from pipelines.owned_partition import SlotIdentity
+from pipelines.settings import load_settings
+from pipelines.slot_loop import SlotLoop
+
+pipeline, generation, slot, slots, code_version = sys.argv[1:]
+identity = SlotIdentity(pipeline, int(generation), int(slot), int(slots), code_version)
+SlotLoop(Counting(pipeline), load_settings(), identity).run()
