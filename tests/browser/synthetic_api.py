@@ -36,6 +36,7 @@ class World:
     sensors: list[str]
     clock_offset_s: dict[str, float] = field(default_factory=dict)
     silent: set[str] = field(default_factory=set)
+    last_frame_s_ago: float = 0
     dropped: dict[str, int] = field(default_factory=dict)
     signed_out: bool = False
     problem: str | None = None
@@ -98,11 +99,12 @@ def sensor_summary(world: World, number: int, sensor_id: str) -> dict[str, Any]:
     now_us = time.time_ns() // 1000
     offset_us = round(world.clock_offset_s.get(sensor_id, 0) * 1e6)
     silent = sensor_id in world.silent
+    received_us = now_us - round(world.last_frame_s_ago * 1e6)
     return {
         "sensor_id": sensor_id, "partition": number % 10, "state": "silent" if silent else "live",
         "boot": number % 3, "samples": 120_000 + 64 * number, "gaps": number % 4, "duplicates": 2,
         "late": 0, "dead_letters": 0, "clock_steps": 0, "rate_hz": 0.0 if silent else 199.98,
-        "last_timestamp_us": now_us + offset_us, "last_received_us": now_us,
+        "last_timestamp_us": received_us + offset_us, "last_received_us": received_us,
         "clock_offset_us": offset_us,
     }  # fmt: skip
 

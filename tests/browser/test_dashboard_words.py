@@ -25,11 +25,23 @@ def test_a_sensor_that_falls_silent_is_named_with_how_long(
     world.silent.add("sensor3")
     silent = card_of(page, "sensor3").locator(".card-trouble")
     expect(silent).to_have_text("no samples from sensor3 for 4 s")
+    expect(page.locator("#spoken")).to_have_text("no samples from sensor3")
     expect(card_of(page, "sensor2").locator(".card-trouble")).to_be_hidden()
     row = page.get_by_role("option", name="sensor3")
     expect(row).to_contain_text("silent")
     world.silent.clear()
     expect(silent).to_be_hidden()
+    expect(page.locator("#spoken")).to_have_text("samples come again from sensor3")
+
+
+def test_a_sensor_that_was_silent_before_says_since_when(
+    page: Page, dashboard: str, world: World
+) -> None:
+    world.silent.add("sensor3")
+    world.last_frame_s_ago = 750
+    open_sensors(page, dashboard, ["sensor3"])
+    trouble = card_of(page, "sensor3").locator(".card-trouble")
+    expect(trouble).to_have_text("sensor3 is silent: its newest frame came 12 min ago")
 
 
 def test_a_lost_connection_is_said_and_comes_back_by_itself(

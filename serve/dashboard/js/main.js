@@ -9,6 +9,7 @@ import { Headline } from "./headline.js";
 import { Poll } from "./poll.js";
 import { SensorGrid } from "./sensor_grid.js";
 import { SensorList } from "./sensor_list.js";
+import { SensorSummaries } from "./sensor_summaries.js";
 import { SystemView } from "./system_view.js";
 import { startTheme } from "./theme.js";
 import { Toolbar } from "./toolbar.js";
@@ -46,12 +47,12 @@ const toolbar = new Toolbar(
 );
 const grid = new SensorGrid(byId("grid"), view, loop, {
   changed: () => tick(),
+  say: (words) => notice.say(words),
   windowed: (sensorId) => {
     if (sensorId === view.focused) showDetails();
   },
 });
-/** @type {Map<string, object>} */
-let summaries = new Map();
+const summaries = new SensorSummaries();
 
 function showDetails() {
   const focused = view.focused;
@@ -84,8 +85,8 @@ function tick() {
   if (!signedOut) notice.update(now, sensorsPoll, grid.feeds());
 }
 
-function sensorsCame({ body }) {
-  summaries = new Map(body.sensors.map((sensor) => [sensor.sensor_id, sensor]));
+function sensorsCame({ body, serverMs }) {
+  summaries.update(body.sensors, serverMs);
   headline.showSensors(body.sensors);
   list.show(body.sensors);
   if (view.isFresh && view.sensors.length === 0) chooseFirst();

@@ -4,7 +4,7 @@ import { element, setAttribute, setText } from "./elements.js";
 import { rate } from "./format.js";
 import { Plot } from "./plot.js";
 import { QUANTITIES } from "./quantities.js";
-import { clockOffset } from "./wording.js";
+import { clockOffset, silent } from "./wording.js";
 
 const STATE_LABELS = {
   connecting: "connecting",
@@ -71,9 +71,14 @@ export class SensorCard {
     this.drawnEdge = NaN;
   }
 
-  /** @param {object|undefined} summary of /api/v1/sensors */
-  describe(nowMs, summary) {
-    const { kind, words } = this.feed.status(nowMs);
+  /**
+   * @param {number} nowMs
+   * @param {import("./sensor_summaries.js").SensorSummaries} summaries
+   */
+  describe(nowMs, summaries) {
+    const summary = summaries.get(this.feed.sensorId);
+    const { kind, words } = this.#status(nowMs, summaries);
+    this.kind = kind;
     setAttribute(this.node, "data-state", kind);
     setAttribute(this.node, "data-samples", String(this.feed.trace.samples));
     setText(this.state, STATE_LABELS[kind]);
@@ -86,6 +91,14 @@ export class SensorCard {
     const said = troubles.filter((text) => text !== null).join(" · ");
     setText(this.trouble, said);
     this.trouble.hidden = said === "";
+  }
+
+  /** The feed's state, with what the api knows of a sensor that has sent nothing here. */
+  #status(nowMs, summaries) {
+    const status = this.feed.status(nowMs);
+    const quietS = summaries.silentFor(this.feed.sensorId);
+    if (status.kind !== "waiting" || quietS === null) return status;
+    return { kind: "waiting", words: silent(this.feed.sensorId, quietS) };
   }
 
   markFocused(focused) {

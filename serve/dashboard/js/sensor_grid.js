@@ -3,6 +3,7 @@
 import { element } from "./elements.js";
 import { SensorCard } from "./sensor_card.js";
 import { SensorFeed } from "./sensor_feed.js";
+import { resumed, stalledTogether } from "./wording.js";
 
 const NEAR = "120px";
 
@@ -17,7 +18,8 @@ export class SensorGrid {
    * @param {HTMLElement} node
    * @param {import("./view_state.js").ViewState} view
    * @param {import("./frame_loop.js").FrameLoop} loop
-   * @param {{changed: () => void, windowed: (sensorId: string) => void}} handlers
+   * @param {{changed: () => void, windowed: (sensorId: string) => void,
+   *   say: (words: string) => void}} handlers
    */
   constructor(node, view, loop, handlers) {
     this.node = node;
@@ -26,6 +28,7 @@ export class SensorGrid {
     this.handlers = handlers;
     /** @type {Map<string, SensorCard>} */
     this.cards = new Map();
+    this.stalled = new Set();
     this.onScreen = new IntersectionObserver((entries) => this.#seen(entries), {
       rootMargin: NEAR,
     });
@@ -44,9 +47,10 @@ export class SensorGrid {
     }
   }
 
-  /** @param {Map<string, object>} summaries of /api/v1/sensors by sensor id */
+  /** @param {number} nowMs @param {import("./sensor_summaries.js").SensorSummaries} summaries */
   describe(nowMs, summaries) {
-    for (const [sensorId, card] of this.cards) card.describe(nowMs, summaries.get(sensorId));
+    for (const card of this.cards.values()) card.describe(nowMs, summaries);
+    this.#sayStalls();
   }
 
   restyle() {
@@ -59,6 +63,17 @@ export class SensorGrid {
 
   feed(sensorId) {
     return this.cards.get(sensorId)?.feed;
+  }
+
+  /** Tells a screen reader which streams stall and which go on, once. */
+  #sayStalls() {
+    const stalled = [...this.cards.keys()].filter((id) => this.cards.get(id).kind === "stalled");
+    const fresh = stalled.filter((id) => !this.stalled.has(id));
+    const back = [...this.stalled].filter((id) => this.cards.get(id)?.kind === "live");
+    const lost = [...this.stalled].filter((id) => this.cards.has(id) && !back.includes(id));
+    this.stalled = new Set([...lost, ...fresh]);
+    if (fresh.length > 0) this.handlers.say(stalledTogether(fresh));
+    else if (back.length > 0) this.handlers.say(resumed(back));
   }
 
   #add(sensorId) {

@@ -14,6 +14,21 @@ export function waiting(sensorId, seconds) {
     : `no samples from ${sensorId} since this page asked, ${span(seconds)} ago`;
 }
 
+/** The pipeline knows the sensor, and that it sends nothing. */
+export function silent(sensorId, seconds) {
+  return `${sensorId} is silent: its newest frame came ${span(seconds)} ago`;
+}
+
+/** Several streams stalled at once, for a screen reader. */
+export function stalledTogether(sensorIds) {
+  return `no samples from ${named(sensorIds)}`;
+}
+
+/** Stalled streams go on, for a screen reader. */
+export function resumed(sensorIds) {
+  return `samples come again from ${named(sensorIds)}`;
+}
+
 /** One sensor's stream is closed. */
 export function streamLost(sensorId, retryInSeconds) {
   return `the stream of ${sensorId} is lost; trying again ${soon(retryInSeconds)}`;
@@ -48,6 +63,10 @@ export function clockOffset(offsetMicroseconds) {
   const seconds = offsetMicroseconds / 1e6;
   if (Math.abs(seconds) < 5) return null;
   return `${span(Math.abs(seconds))} ${seconds > 0 ? "ahead" : "behind"}`;
+}
+
+function named(sensorIds) {
+  return sensorIds.length > 3 ? plural(sensorIds.length, "sensor") : sensorIds.join(", ");
 }
 
 function soon(seconds) {

@@ -1,0 +1,151 @@
+"""The dashboard over the whole real stack: broker, Kafka, Ray, Serve and simulated sensors."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from live_page import card_of, open_sensors, wait_for_samples, wait_until_it_moves
+from playwright.sync_api import Browser, Page, expect
+
+from cluster.local.settings_environment import child_environment, without_settings
+from cluster.local.stack import Stack
+from cluster.setup.paths import ROOT
+from serve.auth import login_link
+
+SENSORS = 20
+PREFIX = "wearable"
+PICTURES = ROOT / "build" / "pictures"
+STOP_S = 20
+FIRST_SAMPLES_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def address(stack: Stack) -> str:
+    """Where the api listens."""
+    return f"http://{stack.settings.serve.host}:{stack.settings.serve.port}"
+
+
+def start_fleet(stack: Stack) -> subprocess.Popen[bytes]:
+    """Start `imustream simulate`."""
+    environment = {
+        **without_settings(dict(os.environ)),
+        **child_environment(stack.settings, ROOT),
+    }
+    options = ["--sensors", str(SENSORS), "--sensor-prefix", PREFIX]
+    command = [sys.executable, "-m", "cluster.cli", "simulate", *options]
+    return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
+
+
+def stop_fleet(fleet: subprocess.Popen[bytes]) -> None:
+    """Stop it, whatever it does."""
+    fleet.terminate()
+    try:
+        fleet.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        fleet.kill()
+
+
+@pytest.fixture(scope="module")
+def fleet(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
+    """Twenty sensors that move until the module's tests are done, or one stops them."""
+    started = start_fleet(stack)
+    yield started
+    stop_fleet(started)
+
+
+@pytest.fixture
+def live_page(
+    browser: Browser, stack: Stack, address: str, fleet: subprocess.Popen[bytes]
+) -> Iterator[Page]:
+    """A page that was logged in by a one-time link."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(FIRST_SAMPLES_MS)
+    page.goto(login_link(stack.settings))
+    assert page.url.startswith(f"{address}/"), page.url
+    assert "code=" not in page.url
+    yield page
+    context.close()
+
+
+def test_who_has_no_log_in_is_told_how_to_get_one(
+    browser: Browser, stack: Stack, address: str
+) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    answer = page.goto(address)
+    assert answer is not None and answer.status == 401
+    expect(page.locator("body")).to_contain_text("imustream link")
+    link = login_link(stack.settings)
+    page.goto(link)
+    expect(page.get_by_label("Search sensors")).to_be_visible()
+    context.clear_cookies()
+    answer = page.goto(link)
+    assert answer is not None and answer.status == 401, "a link works once"
+    context.close()
+
+
+def test_a_real_sensor_is_seen_moving(live_page: Page, address: str) -> None:
+    page = live_page
+    chosen = [f"{PREFIX}{number}" for number in (1, 2, 3)]
+    open_sensors(page, address, chosen)
+    for sensor_id in chosen:
+        wait_until_it_moves(page, sensor_id)
+    row = page.get_by_role("option", name=re.compile(f"^{PREFIX}1 "))
+    expect(row).to_contain_text("live")
+    expect(row).to_contain_text(
+        re.compile(r"(1[89]\d|2[01]\d)(\.\d)? Hz"), timeout=FIRST_SAMPLES_MS
+    )
+    expect(page.locator(".details tbody tr").nth(2)).to_be_visible()
+    expect(page.locator("#ready")).to_have_text("all parts ready", timeout=FIRST_SAMPLES_MS)
+    card_of(page, chosen[0]).scroll_into_view_if_needed()
+    wait_until_it_moves(page, chosen[0])
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / "dashboard-light.png")
+    page.emulate_media(color_scheme="dark")
+    wait_until_it_moves(page, chosen[0])
+    page.screenshot(path=PICTURES / "dashboard-dark.png")
+
+
+def test_twenty_real_sensors_move_at_once(live_page: Page, address: str) -> None:
+    page = live_page
+    sensors = [f"{PREFIX}{number}" for number in range(1, SENSORS + 1)]
+    open_sensors(page, address, sensors)
+    for sensor_id in sensors:
+        wait_for_samples(page, sensor_id)
+    for sensor_id in (sensors[0], sensors[9], sensors[-1]):
+        wait_until_it_moves(page, sensor_id)
+    expect(page.locator(".card-trouble:visible")).to_have_count(0)
+    card_of(page, sensors[0]).scroll_into_view_if_needed()
+    wait_until_it_moves(page, sensors[0])
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / "dashboard-twenty.png")
+
+
+def test_the_pipelines_show_what_they_do(live_page: Page, address: str) -> None:
+    page = live_page
+    page.goto(f"{address}/#view=pipelines")
+    card = page.get_by_role("article", name="sensor-processing")
+    expect(card).to_contain_text("running")
+    card.get_by_text("Partitions", exact=True).click()
+    expect(card.locator("tbody tr")).to_have_count(10)
+    expect(page.locator(".part[data-state=ready]")).to_have_count(5, timeout=FIRST_SAMPLES_MS)
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / "dashboard-pipelines.png")
+
+
+def test_sensors_that_stop_are_named(
+    live_page: Page, address: str, fleet: subprocess.Popen[bytes]
+) -> None:
+    page = live_page
+    sensor_id = f"{PREFIX}1"
+    open_sensors(page, address, [sensor_id])
+    wait_until_it_moves(page, sensor_id)
+    stop_fleet(fleet)
+    trouble = card_of(page, sensor_id).locator(".card-trouble")
+    expect(trouble).to_have_text(re.compile(rf"^no samples from {sensor_id} for \d+ s$"))
+    row = page.get_by_role("option", name=re.compile(f"^{sensor_id} "))
+    expect(row).to_contain_text("silent", timeout=FIRST_SAMPLES_MS)
