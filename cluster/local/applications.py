@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from cluster.local.kafka import broker_ports
 from cluster.local.ray_head import ray_folder
 from cluster.local.server import Server, awaited_port, listening
 from cluster.local.state_folder import StateFolder
@@ -71,10 +72,10 @@ def main() -> None:
     """Start the applications on every new Ray session, until stopped."""
     settings = load_settings()
     folder = StateFolder(settings.local.state_dir)
-    ray_port = settings.local.ray_port
+    needed = (settings.local.ray_port, settings.mqtt.port, *broker_ports(settings))
     while True:
         session = _session(folder)
-        if session is None or session == _started_session(folder) or not listening(ray_port):
+        if session in (None, _started_session(folder)) or not all(map(listening, needed)):
             time.sleep(_POLL_S)
             continue
         if _start_all():
