@@ -20,7 +20,11 @@ export class AxisRange {
     this.smallest = smallest;
     this.fromZero = fromZero;
     this.step = roundStep(smallest);
-    this.limits = widened(fromZero ? 0 : -smallest / 2, fromZero ? smallest : smallest / 2, this.step);
+    this.limits = widened(
+      fromZero ? 0 : -smallest / 2,
+      fromZero ? smallest : smallest / 2,
+      this.step,
+    );
     this.fittedAt = -Infinity;
   }
 

@@ -31,7 +31,10 @@ export class DetailsPanel {
     this.title = element("h2", { class: "panel-title" });
     this.facts = FACTS.map(([name]) => {
       const value = element("dd");
-      return { value, node: element("div", { class: "fact" }, element("dt", { text: name }), value) };
+      return {
+        value,
+        node: element("div", { class: "fact" }, element("dt", { text: name }), value),
+      };
     });
     this.factList = element("dl", { class: "facts" }, ...this.facts.map((fact) => fact.node));
     this.note = element("p", { class: "quiet-note" });
@@ -72,8 +75,12 @@ export class DetailsPanel {
       bars.append(element("span", { class: "bar" }, element("span", { class: "bar-rms" })));
     }
     const scale = element("span", { class: "bars-scale" });
-    const node = element("div", { class: "bars-chart" },
-      element("p", { class: "bars-caption" },
+    const node = element(
+      "div",
+      { class: "bars-chart" },
+      element(
+        "p",
+        { class: "bars-caption" },
         element("span", { class: "plot-title", text: magnitude.title }),
         element("span", { class: "plot-unit", text: magnitude.unit }),
         scale,
@@ -104,22 +111,39 @@ export class DetailsPanel {
     const columns = MAGNITUDES.flatMap(() =>
       STATISTICS.map((name) => element("th", { scope: "col", text: name })),
     );
-    const head = element("thead", {},
-      element("tr", {}, element("th", { scope: "col", rowspan: 2, text: "From" }),
-        ...MAGNITUDES.map(group), element("th", { scope: "col", rowspan: 2, text: "Gaps" })),
+    const head = element(
+      "thead",
+      {},
+      element(
+        "tr",
+        {},
+        element("th", { scope: "col", rowspan: 2, text: "From" }),
+        ...MAGNITUDES.map(group),
+        element("th", { scope: "col", rowspan: 2, text: "Gaps" }),
+      ),
       element("tr", {}, ...columns),
     );
-    const table = element("table", { class: "figures" },
-      element("caption", { class: "unseen", text: "Motion windows, newest first" }), head, this.rows);
-    return element("div", { class: "scroller", tabindex: "0", role: "group",
-      "aria-label": "Motion windows" }, table);
+    const table = element(
+      "table",
+      { class: "figures" },
+      element("caption", { class: "unseen", text: "Motion windows, newest first" }),
+      head,
+      this.rows,
+    );
+    return element(
+      "div",
+      { class: "scroller", tabindex: "0", role: "group", "aria-label": "Motion windows" },
+      table,
+    );
   }
 
   #row(window) {
     const figures = MAGNITUDES.flatMap(({ key }) =>
       STATISTICS.map((name) => element("td", { text: fixed(window[`${key}_${name}`], 2) })),
     );
-    return element("tr", {},
+    return element(
+      "tr",
+      {},
       element("th", { scope: "row", text: timeOfDay(window.start_us / 1e6) }),
       ...figures,
       element("td", { text: count(window.gaps) }),

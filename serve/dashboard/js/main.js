@@ -25,10 +25,15 @@ const byId = (id) => document.getElementById(id);
 const view = new ViewState();
 const loop = new FrameLoop();
 const notice = new ConnectionNotice({
-  bar: byId("notice"), text: byId("notice-text"), spoken: byId("spoken"),
+  bar: byId("notice"),
+  text: byId("notice-text"),
+  spoken: byId("spoken"),
 });
 const headline = new Headline({
-  live: byId("live-count"), rate: byId("sample-rate"), lag: byId("lag"), ready: byId("ready"),
+  live: byId("live-count"),
+  rate: byId("sample-rate"),
+  lag: byId("lag"),
+  ready: byId("ready"),
 });
 const list = new SensorList(
   { search: byId("search"), list: byId("sensors"), note: byId("sensors-note") },
@@ -37,11 +42,18 @@ const list = new SensorList(
 );
 const details = new DetailsPanel(byId("details"));
 const system = new SystemView({
-  parts: byId("parts"), pipelines: byId("pipelines"), note: byId("pipelines-note"),
+  parts: byId("parts"),
+  pipelines: byId("pipelines"),
+  note: byId("pipelines-note"),
 });
 const toolbar = new Toolbar(
-  { groups: byId("groups"), spans: byId("spans"), pause: byId("pause"),
-    details: byId("show-details"), clear: byId("clear") },
+  {
+    groups: byId("groups"),
+    spans: byId("spans"),
+    pause: byId("pause"),
+    details: byId("show-details"),
+    clear: byId("clear"),
+  },
   view,
   loop,
 );
@@ -124,7 +136,8 @@ function showSignedOut() {
 }
 
 const sensorsPoll = new Poll(() => getJson("/api/v1/sensors"), SENSORS_EVERY_MS, {
-  answer: sensorsCame, failed,
+  answer: sensorsCame,
+  failed,
 });
 const pipelinesPoll = new Poll(() => getJson("/api/v1/pipelines"), PIPELINES_EVERY_MS, {
   answer: ({ body, serverMs }) => {

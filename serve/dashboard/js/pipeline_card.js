@@ -27,8 +27,12 @@ export class PipelineCard {
     this.figures = FIGURES.map(([title, , unit]) => this.#figure(title, unit));
     this.counts = element("dl", { class: "facts counts" });
     this.partitions = element("tbody");
-    this.node = element("article", { class: "card pipeline", "aria-label": name },
-      element("header", { class: "card-head" },
+    this.node = element(
+      "article",
+      { class: "card pipeline", "aria-label": name },
+      element(
+        "header",
+        { class: "card-head" },
         element("h3", { class: "card-name", text: name }),
         element("span", { class: "state" }, element("span", { class: "dot" }), this.state),
       ),
@@ -54,7 +58,9 @@ export class PipelineCard {
 
   #figure(title, unit) {
     const value = element("span", { class: "key-value" });
-    const node = element("div", { class: "key-figure" },
+    const node = element(
+      "div",
+      { class: "key-figure" },
       element("dt", { text: title }),
       element("dd", {}, value, element("span", { class: "key-unit", text: unit ?? "" })),
     );
@@ -67,10 +73,15 @@ export class PipelineCard {
 
   #table() {
     const head = PARTITION_COLUMNS.map((name) => element("th", { scope: "col", text: name }));
-    return element("div", { class: "scroller", tabindex: "0", role: "group",
-      "aria-label": "Partitions" },
-      element("table", { class: "figures" },
-        element("thead", {}, element("tr", {}, ...head)), this.partitions),
+    return element(
+      "div",
+      { class: "scroller", tabindex: "0", role: "group", "aria-label": "Partitions" },
+      element(
+        "table",
+        { class: "figures" },
+        element("thead", {}, element("tr", {}, ...head)),
+        this.partitions,
+      ),
     );
   }
 
@@ -79,8 +90,12 @@ export class PipelineCard {
     partitions.forEach((partition, index) => {
       const row = this.partitions.rows[index] ?? this.#addRow();
       const texts = [
-        count(partition.partition), count(partition.slot), count(partition.next_offset),
-        count(partition.end_offset), count(partition.lag), ago(partition.last_commit_us, serverMs),
+        count(partition.partition),
+        count(partition.slot),
+        count(partition.next_offset),
+        count(partition.end_offset),
+        count(partition.lag),
+        ago(partition.last_commit_us, serverMs),
       ];
       texts.forEach((text, column) => setText(row.children[column], text));
     });
@@ -98,10 +113,16 @@ export class PipelineCard {
   #showCounts(counts) {
     const names = Object.keys(counts);
     if (this.counts.children.length !== names.length) {
-      this.counts.replaceChildren(...names.map((name) =>
-        element("div", { class: "fact" },
-          element("dt", { text: name.replaceAll("_", " ") }), element("dd")),
-      ));
+      this.counts.replaceChildren(
+        ...names.map((name) =>
+          element(
+            "div",
+            { class: "fact" },
+            element("dt", { text: name.replaceAll("_", " ") }),
+            element("dd"),
+          ),
+        ),
+      );
     }
     names.forEach((name, index) => {
       const [title, value] = this.counts.children[index].children;

@@ -95,14 +95,20 @@ export class Plot {
     const { title, unit, series } = this.quantity;
     this.values = series.map(() => element("span", { class: "legend-value", text: "–" }));
     const entries = series.map(({ label, colour }, index) =>
-      element("span", { class: `legend-entry ${colour.slice(2)}` },
+      element(
+        "span",
+        { class: `legend-entry ${colour.slice(2)}` },
         element("span", { class: "legend-label", text: label }),
         this.values[index],
       ),
     );
     this.host = element("div", { class: "plot-canvas" });
-    this.node = element("figure", { class: "plot", "data-quantity": this.quantity.key },
-      element("figcaption", { class: "plot-caption" },
+    this.node = element(
+      "figure",
+      { class: "plot", "data-quantity": this.quantity.key },
+      element(
+        "figcaption",
+        { class: "plot-caption" },
         element("span", { class: "plot-title", text: title }),
         element("span", { class: "plot-unit", text: unit }),
         element("span", { class: "legend" }, ...entries),
@@ -129,10 +135,20 @@ export class Plot {
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 5 } },
       scales: { x: { time: false, auto: false }, y: { auto: false } },
       axes: [
-        { ...axis, size: X_AXIS_PX, gap: 7, splits: timeSplits,
-          values: (_plot, splits) => splits.map(timeOfDay) },
-        { ...axis, size: Y_AXIS_PX, gap: 4, values: valueLabels,
-          splits: (plot, _axis, low, high) => valueSplits(plot, this.range.step, low, high) },
+        {
+          ...axis,
+          size: X_AXIS_PX,
+          gap: 7,
+          splits: timeSplits,
+          values: (_plot, splits) => splits.map(timeOfDay),
+        },
+        {
+          ...axis,
+          size: Y_AXIS_PX,
+          gap: 4,
+          values: valueLabels,
+          splits: (plot, _axis, low, high) => valueSplits(plot, this.range.step, low, high),
+        },
       ],
       hooks: { setCursor: [(chart) => chart === this.chart && this.#showValues()] },
       series: [{}, ...this.quantity.series.map(({ colour }) => this.#series(colour))],

@@ -10,16 +10,46 @@ const axes = (prefix) =>
  * a sensor at rest shows as a line and not as magnified noise.
  */
 export const QUANTITIES = [
-  { key: "acc", group: "acc", title: "Acceleration", unit: "g", decimals: 2, smallest: 1,
-    fromZero: false, series: axes("acc") },
-  { key: "gyro", group: "gyro", title: "Rotation", unit: "rad/s", decimals: 2, smallest: 1,
-    fromZero: false, series: axes("gyro") },
-  { key: "acc-mag", group: "mag", title: "Magnitude of acceleration", unit: "g", decimals: 2,
-    smallest: 2, fromZero: true,
-    series: [{ column: "accl_mag", label: "|a|", colour: "--series-magnitude" }] },
-  { key: "gyro-mag", group: "mag", title: "Magnitude of rotation", unit: "rad/s", decimals: 2,
-    smallest: 2, fromZero: true,
-    series: [{ column: "gyro_mag", label: "|ω|", colour: "--series-magnitude" }] },
+  {
+    key: "acc",
+    group: "acc",
+    title: "Acceleration",
+    unit: "g",
+    decimals: 2,
+    smallest: 1,
+    fromZero: false,
+    series: axes("acc"),
+  },
+  {
+    key: "gyro",
+    group: "gyro",
+    title: "Rotation",
+    unit: "rad/s",
+    decimals: 2,
+    smallest: 1,
+    fromZero: false,
+    series: axes("gyro"),
+  },
+  {
+    key: "acc-mag",
+    group: "mag",
+    title: "Magnitude of acceleration",
+    unit: "g",
+    decimals: 2,
+    smallest: 2,
+    fromZero: true,
+    series: [{ column: "accl_mag", label: "|a|", colour: "--series-magnitude" }],
+  },
+  {
+    key: "gyro-mag",
+    group: "mag",
+    title: "Magnitude of rotation",
+    unit: "rad/s",
+    decimals: 2,
+    smallest: 2,
+    fromZero: true,
+    series: [{ column: "gyro_mag", label: "|ω|", colour: "--series-magnitude" }],
+  },
 ];
 
 export const GROUPS = [

@@ -115,23 +115,36 @@ export class SensorCard {
   #build(handlers) {
     const { sensorId } = this.feed;
     this.title = element("button", {
-      class: "card-title", type: "button", text: sensorId, click: handlers.focus,
+      class: "card-title",
+      type: "button",
+      text: sensorId,
+      click: handlers.focus,
       title: "Show its windows and facts",
     });
     this.state = element("span", { class: "state-label" });
     this.rate = element("span", { class: "card-rate" });
     this.clockWords = element("span");
-    this.clock = element("span", { class: "tag", hidden: true, title: "The device's clock" },
+    this.clock = element(
+      "span",
+      { class: "tag", hidden: true, title: "The device's clock" },
       element("span", { class: "tag-prefix", text: "clock " }),
       this.clockWords,
     );
     this.trouble = element("p", { class: "card-trouble", hidden: true });
     const remove = element("button", {
-      class: "icon-button", type: "button", text: "×", click: handlers.remove,
-      "aria-label": `Remove ${sensorId}`, title: "Remove",
+      class: "icon-button",
+      type: "button",
+      text: "×",
+      click: handlers.remove,
+      "aria-label": `Remove ${sensorId}`,
+      title: "Remove",
     });
-    return element("article", { class: "card", "aria-label": sensorId, "data-sensor": sensorId },
-      element("header", { class: "card-head" },
+    return element(
+      "article",
+      { class: "card", "aria-label": sensorId, "data-sensor": sensorId },
+      element(
+        "header",
+        { class: "card-head" },
         element("h3", { class: "card-name" }, this.title),
         element("span", { class: "state" }, element("span", { class: "dot" }), this.state),
         this.rate,

@@ -12,7 +12,9 @@ const SAMPLES_PER_PX = 1.5;
 
 /** The least rate that leaves a line smooth: the server keeps peaks, so a pixel has several. */
 export function sufficientHz(widthPx, spanS) {
-  return RATES_HZ.find((hz) => hz >= (SAMPLES_PER_PX * widthPx) / spanS) ?? RATES_HZ[RATES_HZ.length - 1];
+  return (
+    RATES_HZ.find((hz) => hz >= (SAMPLES_PER_PX * widthPx) / spanS) ?? RATES_HZ[RATES_HZ.length - 1]
+  );
 }
 
 export class SensorFeed {

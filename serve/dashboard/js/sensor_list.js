@@ -67,8 +67,15 @@ export class SensorList {
 
   #makeRow(sensorId) {
     const cell = (name) => element("span", { class: `row-${name}` });
-    const row = { state: cell("state"), rate: cell("rate"), gaps: cell("gaps"), boots: cell("boots") };
-    row.node = element("li", { class: "row", role: "option", tabindex: "-1", "data-id": sensorId },
+    const row = {
+      state: cell("state"),
+      rate: cell("rate"),
+      gaps: cell("gaps"),
+      boots: cell("boots"),
+    };
+    row.node = element(
+      "li",
+      { class: "row", role: "option", tabindex: "-1", "data-id": sensorId },
       element("span", { class: "check", "aria-hidden": "true" }),
       element("span", { class: "row-id", text: sensorId }),
       element("span", { class: "dot" }),
@@ -103,7 +110,8 @@ export class SensorList {
     if (this.sensors === null) setText(this.note, "Asking for the sensors …");
     else if (all === 0) setText(this.note, "No sensor has sent a frame yet.");
     else if (matches === 0) setText(this.note, "No sensor matches.");
-    else if (shown < matches) setText(this.note, `${count(matches - shown)} more: search to narrow.`);
+    else if (shown < matches)
+      setText(this.note, `${count(matches - shown)} more: search to narrow.`);
     else setText(this.note, "");
     this.note.hidden = this.note.textContent === "";
   }

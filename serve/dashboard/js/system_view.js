@@ -45,9 +45,13 @@ export class SystemView {
   }
 
   #addPart(name) {
-    const part = { state: element("span", { class: "state-label" }),
-      detail: element("p", { class: "part-detail" }) };
-    part.node = element("li", { class: "part" },
+    const part = {
+      state: element("span", { class: "state-label" }),
+      detail: element("p", { class: "part-detail" }),
+    };
+    part.node = element(
+      "li",
+      { class: "part" },
       element("span", { class: "part-name", text: name }),
       element("span", { class: "state" }, element("span", { class: "dot" }), part.state),
       part.detail,
