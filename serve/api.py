@@ -169,6 +169,7 @@ async def _live_health() -> PartHealth:
     name="Api",
     max_ongoing_requests=_MOST_REQUESTS,
     graceful_shutdown_timeout_s=1,
+    health_check_period_s=1,
     ray_actor_options={"num_cpus": 0},
 )
 @serve.ingress()
@@ -184,7 +185,7 @@ class Api:
         return api_app(self._settings, self._observation, _live_health)
 
     def check_health(self) -> None:
-        """Tell Serve whether this replica works; Serve calls it every 10 s."""
+        """Tell Serve whether this replica works; Serve calls it every second."""
         self._observation.view.check()
 
 

@@ -103,7 +103,13 @@ async def _until_first_ends(*parts: Any) -> None:
             task.cancel()
 
 
-@serve.deployment(name="Live", graceful_shutdown_timeout_s=1, ray_actor_options={"num_cpus": 0})
+@serve.deployment(
+    name="Live",
+    graceful_shutdown_timeout_s=1,
+    # How soon a replica that was killed is missed and another started.
+    health_check_period_s=1,
+    ray_actor_options={"num_cpus": 0},
+)
 @serve.ingress()
 class Live:
     """A replica of `live`."""
@@ -139,7 +145,7 @@ class Live:
         return app
 
     def check_health(self) -> None:
-        """Tell Serve whether this replica works; Serve calls it every 10 s."""
+        """Tell Serve whether this replica works; Serve calls it every second."""
         if self._streams is not None:
             self._streams.reader.check()
 

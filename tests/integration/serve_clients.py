@@ -42,10 +42,10 @@ def http(settings: Settings, *, logged_in: bool = True) -> httpx.Client:
 
 def websocket(
     settings: Settings, stream: str, sensor_id: str, query: str = "", **options: Any
-) -> connect:
+) -> ClientConnection:
     """Open a stream of `live` as a program does; ``options`` are those of `connect`."""
     path = f"/ws/{stream}/{quote(sensor_id, safe='')}{query}"
-    return connect(
+    connection: ClientConnection = connect(
         f"ws://127.0.0.1:{settings.serve.port}{path}",
         **{
             "additional_headers": bearer(settings),
@@ -55,6 +55,7 @@ def websocket(
             **options,
         },
     )
+    return connection
 
 
 def received(connection: ClientConnection) -> dict[str, Any]:
@@ -128,7 +129,10 @@ class Pipeline:
         content_type: str,
         *headers: tuple[str, bytes],
     ) -> None:
-        named = [(topics.CONTENT_TYPE, content_type.encode()), *headers]
+        named: list[tuple[str, str | bytes | None]] = [
+            (topics.CONTENT_TYPE, content_type.encode()),
+            *headers,
+        ]
         self._producer.produce(topic, value, key, partition=partition, headers=named)
 
 
