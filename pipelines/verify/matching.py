@@ -1,5 +1,6 @@
 """Match the frames of one read of imu-data-all with the rows made from them."""
 
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -71,8 +72,16 @@ def runs_of(rows: Rows) -> list[Run]:
 class FrameMatcher:
     """Takes frames and runs in order, and keeps the account of what is lost and doubled."""
 
-    def __init__(self, row: PartitionRow, rules: Rules, ids: list[str], since_us: int) -> None:
+    def __init__(
+        self,
+        row: PartitionRow,
+        rules: Rules,
+        ids: list[str],
+        sensor_of: Callable[[int], Sensor],
+        since_us: int,
+    ) -> None:
         self._row = row
+        self._sensor_of = sensor_of
         self._rules = rules
         self._ids = ids
         self._since_us = since_us
@@ -90,8 +99,9 @@ class FrameMatcher:
 
     def end(self) -> None:
         """Report the rows that belong to no frame."""
-        while self._next < len(self._runs):
-            self._never_sent()
+        for run in self._runs[self._next :]:
+            self._report_foreign(run)
+        self._next = len(self._runs)
 
     def take(self, number: int, frame: Frame, record: RawRecord, sensor: Sensor) -> None:
         """Match one good frame that has samples, and is no dead letter."""
@@ -138,28 +148,36 @@ class FrameMatcher:
                 missing.append((at, end))
         self._account_missing(missing, whole, record, sensor, transformed=boot is not None)
 
-    def _of_frame(self, frame: Frame, record: RawRecord) -> list[Run]:
+    def _of_frame(self, frame: Frame, record: RawRecord) -> Iterator[Run]:
         """Take the runs that are this frame's, in ascending order; cut one that goes beyond."""
-        found: list[Run] = []
+        boot: int | None = None
         at, end = frame.base, frame.base + frame.samples
         while self._next < len(self._runs):
             run = self._runs[self._next]
             if run.offset < record.offset:
-                self._never_sent()
+                self._next += 1
+                self._report_foreign(run)
                 continue
             if run.offset > record.offset or run.sensor != record.sensor:
                 break
-            if not at <= run.start < end or (found and run.boot != found[0].boot):
+            if not frame.base <= run.start < end or boot not in (None, run.boot):
                 break
-            if run.end > end:
-                rest = run._replace(at=run.at + end - run.start, start=end)
-                self._runs[self._next] = rest
-                run = run._replace(end=end)
-            else:
-                self._next += 1
-            found.append(run)
-            at = run.end
-        return found
+            if run.start < at:
+                # Of this frame and boot, and taken already.
+                self._report_foreign(self._cut(at))
+                continue
+            taken = self._cut(end)
+            boot, at = taken.boot, taken.end
+            yield taken
+
+    def _cut(self, end: int) -> Run:
+        """Take the next run as far as sample number ``end``."""
+        run = self._runs[self._next]
+        if run.end <= end:
+            self._next += 1
+            return run
+        self._runs[self._next] = run._replace(at=run.at + end - run.start, start=end)
+        return run._replace(end=end)
 
     def _boot(self, run: Run, frame: Frame, record: RawRecord, sensor: Sensor) -> Boot:
         """Return the boot that rows claim, and see whether it can be that one."""
@@ -239,12 +257,15 @@ class FrameMatcher:
         boots = sensor.boots.values()
         return not boots or all(number < boot.coverage.lowest() for boot in boots)
 
-    def _never_sent(self) -> None:
-        run = self._runs[self._next]
-        self._next += 1
+    def _report_foreign(self, run: Run) -> None:
+        """Report rows whose samples were there before, or are in no frame."""
+        rows = run.end - run.start
         record = RawRecord(run.offset, run.sensor, 0, 0, b"")
-        what = f"{run.end - run.start} rows that no frame of their raw_offset holds"
-        self._add("wrong", what, record, run, run.end - run.start)
+        boot = self._sensor_of(run.sensor).boots.get(run.boot)
+        if boot is not None and not list(boot.coverage.holes(run.start, run.end)):
+            self._add("doubled", f"{rows} rows are there again", record, run, rows)
+        else:
+            self._add("wrong", f"no frame of their raw_offset holds {rows} rows", record, run, rows)
 
     def _add(self, kind: str, what: str, record: RawRecord, run: Run, count: int) -> None:
         difference = Difference(

@@ -37,7 +37,7 @@ class PartitionCheck:
         self._since_us = since_us
         self.sensors = Sensors()
         self._books: list[Sensor] = []
-        self._matcher = FrameMatcher(row, rules, self.sensors.ids, since_us)
+        self._matcher = FrameMatcher(row, rules, self.sensors.ids, self._book, since_us)
         self._letters = LetterCheck(row, rules, self.sensors.ids)
         self._windows = WindowCheck(row, rules, self.sensors.ids)
 
