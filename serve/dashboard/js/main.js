@@ -166,7 +166,10 @@ byId("skip").addEventListener("click", (event) => {
   byId("main").focus();
 });
 byId("try-again").addEventListener("click", () => location.reload());
-startTheme(byId("theme"), () => grid.restyle());
+startTheme(byId("theme"), () => {
+  grid.restyle();
+  system.restyle();
+});
 view.addEventListener("change", arrange);
 addEventListener("online", () => sensorsPoll.now());
 arrange();

@@ -2,6 +2,7 @@
 
 import { element, setAttribute, setText } from "./elements.js";
 import { count, rate, span } from "./format.js";
+import { Trend } from "./trend.js";
 
 const PARTITION_COLUMNS = ["Partition", "Slot", "Next offset", "End", "Lag", "Last commit"];
 const FIGURES = [
@@ -25,6 +26,8 @@ export class PipelineCard {
     this.state = element("span", { class: "state-label" });
     this.alarm = element("p", { class: "alarm", role: "alert", hidden: true });
     this.figures = FIGURES.map(([title, , unit]) => this.#figure(title, unit));
+    this.samples = new Trend("Samples since this page opened", "/s");
+    this.lag = new Trend("Lag since this page opened", "records");
     this.counts = element("dl", { class: "facts counts" });
     this.partitions = element("tbody");
     this.node = element(
@@ -38,6 +41,7 @@ export class PipelineCard {
       ),
       this.alarm,
       element("dl", { class: "key-figures" }, ...this.figures.map((figure) => figure.node)),
+      element("div", { class: "trends" }, this.samples.node, this.lag.node),
       this.#more("Partitions", this.#table()),
       this.#more("Counts since the beginning", this.counts),
     );
@@ -52,8 +56,15 @@ export class PipelineCard {
     FIGURES.forEach(([, value], index) =>
       setText(this.figures[index].value, value(pipeline, serverMs)),
     );
+    this.samples.add(serverMs / 1000, pipeline.samples_per_s);
+    this.lag.add(serverMs / 1000, pipeline.lag);
     this.#showPartitions(pipeline.partitions, serverMs);
     this.#showCounts(pipeline.counts);
+  }
+
+  restyle() {
+    this.samples.restyle();
+    this.lag.restyle();
   }
 
   #figure(title, unit) {

@@ -22,6 +22,13 @@ function timeSplits(plot, _axis, from, to) {
   return splits;
 }
 
+/** Times of day; none so near the right edge that it would be cut. */
+function timeLabels(plot, splits) {
+  const { min, max } = plot.scales.x;
+  const last = max - ((max - min) * TIME_LABEL_PX) / 3 / plot.width;
+  return splits.map((time) => (time < last ? timeOfDay(time) : null));
+}
+
 /** Multiples of the axis's step, fewer where their labels would touch. */
 function valueSplits(plot, step, low, high) {
   const lines = Math.round((high - low) / step);
@@ -140,7 +147,7 @@ export class Plot {
           size: X_AXIS_PX,
           gap: 7,
           splits: timeSplits,
-          values: (_plot, splits) => splits.map(timeOfDay),
+          values: timeLabels,
         },
         {
           ...axis,

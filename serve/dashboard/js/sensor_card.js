@@ -36,7 +36,7 @@ export class SensorCard {
    * @returns {boolean} whether it drew
    */
   draw(nowMs, calm) {
-    const seconds = Math.min(0.25, (nowMs - this.lastMs) / 1000);
+    const seconds = (nowMs - this.lastMs) / 1000;
     this.lastMs = nowMs;
     const playhead = this.feed.trace.playhead;
     const edge = calm ? playhead.settle() : playhead.advance(seconds);

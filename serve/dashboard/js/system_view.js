@@ -44,6 +44,10 @@ export class SystemView {
     }
   }
 
+  restyle() {
+    for (const card of this.cards.values()) card.restyle();
+  }
+
   #addPart(name) {
     const part = {
       state: element("span", { class: "state-label" }),
