@@ -63,10 +63,14 @@ class Alarm(msgspec.Struct, frozen=True):
 
 
 class ControlState(msgspec.Struct):
-    """All that the topic says: records by pipeline, alarms by pipeline and slot."""
+    """All that the topic says: records by pipeline, alarms by pipeline and slot.
+
+    crossed: pipelines whose last record names an older generation than one before it.
+    """
 
     pipelines: dict[str, Control] = msgspec.field(default_factory=dict)
     alarms: dict[tuple[str, int], Alarm] = msgspec.field(default_factory=dict)
+    crossed: set[str] = msgspec.field(default_factory=set)
 
 
 def merge(known: Control | None, record: Control) -> Control:
@@ -94,7 +98,12 @@ def fold(state: ControlState, key: bytes, value: bytes | None) -> None:
         record = msgspec.json.decode(value, type=Control)
     except msgspec.DecodeError:
         return
-    state.pipelines[name] = merge(state.pipelines.get(name), record)
+    merged = merge(state.pipelines.get(name), record)
+    state.pipelines[name] = merged
+    if merged.generation == record.generation:
+        state.crossed.discard(name)
+    else:
+        state.crossed.add(name)
 
 
 def _fold_alarm(state: ControlState, name: str, value: bytes | None) -> None:
@@ -132,7 +141,7 @@ class ControlFollower:
     @property
     def state(self) -> ControlState:
         """A copy of what is known so far."""
-        return copy.copy(self._state)
+        return copy.deepcopy(self._state)
 
     def poll(self, timeout_s: float) -> ControlState:
         """Wait up to ``timeout_s`` for a record, take in what came, and return what is known.

@@ -5,6 +5,8 @@ Pure: the slot brings the records and the time, and produces what comes back.
 
 from typing import Generic, NamedTuple, TypeVar
 
+from msgspec.structs import replace
+
 from pipelines.batching import split
 from pipelines.changelog import Saved
 from pipelines.ledger import LEDGER_KEY, SNAPSHOT_KEY, Ledger, Snapshot, encode
@@ -57,10 +59,19 @@ class OwnedPartition(Generic[State]):
             self._state = operator.new_state(partition)
         else:
             self._state = operator.restore(partition, saved.records.items(), saved.snapshot.counts)
-        ledger = saved.ledger
-        self._snapshot_offset = first_offset if ledger is None else ledger.snapshot_offset
-        self.position = self._snapshot_offset
-        self.next_offset = first_offset if ledger is None else ledger.next_offset
+        self._ledger = saved.ledger or Ledger(
+            pipeline=identity.pipeline,
+            partition=partition,
+            generation=identity.generation,
+            slot=identity.slot,
+            next_offset=first_offset,
+            snapshot_offset=first_offset,
+            committed_us=0,
+            code_version=identity.code_version,
+            counts=operator.counts(self._state),
+        )
+        self.position = self._ledger.snapshot_offset
+        self.next_offset = self._ledger.next_offset
 
     @property
     def replaying(self) -> bool:
@@ -70,7 +81,7 @@ class OwnedPartition(Generic[State]):
     @property
     def snapshot_behind(self) -> bool:
         """Whether a snapshot now would spare a restart any replay."""
-        return not self.replaying and self._snapshot_offset < self.next_offset
+        return not self.replaying and self._ledger.snapshot_offset < self.next_offset
 
     def step(self, batch: InputBatch) -> list[Output] | None:
         """Take in the next records; returns None when all of them had been committed before."""
@@ -86,6 +97,10 @@ class OwnedPartition(Generic[State]):
         self.position = self.next_offset = int(fresh.offsets[-1]) + 1
         return outputs
 
+    def takeover_records(self, committed_us: int) -> list[tuple[bytes, bytes | None]]:
+        """Return the ledger as it was, in the name of this slot: it owns the partition now."""
+        return [self._ledger_record(committed_us)]
+
     def changelog_records(
         self, committed_us: int, with_snapshot: bool
     ) -> list[tuple[bytes, bytes | None]]:
@@ -94,21 +109,21 @@ class OwnedPartition(Generic[State]):
         The records count only if the transaction commits; otherwise drop this object.
         """
         counts = self._operator.counts(self._state)
+        self._ledger = replace(self._ledger, next_offset=self.next_offset, counts=counts)
         records: list[tuple[bytes, bytes | None]] = []
         if with_snapshot:
             records.extend(self._operator.changes(self._state))
-            self._snapshot_offset = self.next_offset
+            self._ledger = replace(self._ledger, snapshot_offset=self.next_offset)
             records.append((SNAPSHOT_KEY, encode(Snapshot(self.next_offset, counts))))
-        ledger = Ledger(
-            pipeline=self._identity.pipeline,
-            partition=self.partition,
+        records.append(self._ledger_record(committed_us))
+        return records
+
+    def _ledger_record(self, committed_us: int) -> tuple[bytes, bytes]:
+        self._ledger = replace(
+            self._ledger,
             generation=self._identity.generation,
             slot=self._identity.slot,
-            next_offset=self.next_offset,
-            snapshot_offset=self._snapshot_offset,
             committed_us=committed_us,
             code_version=self._identity.code_version,
-            counts=counts,
         )
-        records.append((LEDGER_KEY, encode(ledger)))
-        return records
+        return LEDGER_KEY, encode(self._ledger)

@@ -77,7 +77,7 @@ class Slot(Generic[State]):
         self.last_commit_us = 0
 
     def open(self) -> ControlState:
-        """Fence the predecessor, restore what is committed, and begin to consume.
+        """Fence the predecessor, restore what is committed, say so in the ledgers, and consume.
 
         Returns what pipeline-control said.
 
@@ -108,6 +108,7 @@ class Slot(Generic[State]):
                 for partition, owned in self._owned.items()
             ]
         )
+        self._take_over()
         return control
 
     def turn(self, wait_s: float) -> int:
@@ -154,6 +155,19 @@ class Slot(Generic[State]):
         self._transactions.close()
         self._consumer.close()
 
+    def _take_over(self) -> None:
+        """Commit the ledgers in this slot's name: it is seen to own its partitions from now on."""
+        committed_us = time.time_ns() // 1000
+        self._transactions.begin()
+        for partition, owned in self._owned.items():
+            self._produce_changelog(partition, owned.takeover_records(committed_us))
+        self._transactions.commit()
+
+    def _produce_changelog(self, partition: int, records: list[tuple[bytes, bytes | None]]) -> None:
+        topic = self._operator.changelog_topic
+        for key, value in records:
+            self._transactions.produce(topic, partition, key, value, _LEDGER_HEADERS)
+
     def _commit_next(self, outputs: dict[int, list[Output]], snapshots: set[int]) -> None:
         """Start the next transaction, once the one before it is committed."""
         committed_us = time.time_ns() // 1000
@@ -181,14 +195,13 @@ class Slot(Generic[State]):
         return bool(wait([under_way], timeout_s).done)
 
     def _commit(self, turn: Turn) -> None:
-        transactions, changelog = self._transactions, self._operator.changelog_topic
+        transactions = self._transactions
         transactions.begin()
         for partition, produced in turn.outputs.items():
             for topic, key, value, headers in produced:
                 transactions.produce(topic, partition, key, value, headers)
         for partition, records in turn.changelog.items():
-            for state_key, state in records:
-                transactions.produce(changelog, partition, state_key, state, _LEDGER_HEADERS)
+            self._produce_changelog(partition, records)
         transactions.commit()
         self.commits += 1
         self.last_commit_us = time.time_ns() // 1000

@@ -1,0 +1,99 @@
+"""The supervisor as a Ray actor: one in the cluster, restarted by Ray, its loop in a thread."""
+
+import hashlib
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import ray
+
+from actors.code_version import code_version
+from actors.processor import OperatorFactory
+from actors.supervisor_loop import SupervisorLoop
+from pipelines.errors import UnavailableError
+from pipelines.settings import Settings
+
+NAME = "imustream-supervisor"
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 15.0
+_DIGITS = 12
+
+
+class Supervisor:
+    """Holds the loop. It starts in ``__init__``, so that Ray's restart starts it again."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pipelines: Mapping[str, OperatorFactory],
+        version: str,
+        deployed: str,
+    ) -> None:
+        self._deployment = deployed
+        self._loop = SupervisorLoop(settings, pipelines, version, deployed)
+        self._thread = threading.Thread(target=self._loop.run, name="supervisor", daemon=True)
+        self._thread.start()
+
+    def deployment(self) -> str:
+        """Return which code and settings this supervisor runs the slots with."""
+        return self._deployment
+
+    def detail(self) -> str:
+        """Return what is in the way; empty when what runs is what is wanted."""
+        return self._loop.detail
+
+    def stop(self) -> None:
+        """End the loop; the slots go on."""
+        self._loop.stop()
+        self._thread.join(STOP_TIMEOUT_S)
+
+
+def deployment(settings: Settings) -> str:
+    """Return a short hash of the code and of the settings that slots depend on."""
+    sections = settings.model_dump_json(include={"kafka", "processing", "slot", "ray"})
+    return hashlib.sha256((code_version() + sections).encode()).hexdigest()[:_DIGITS]
+
+
+def start(settings: Settings, pipelines: Mapping[str, OperatorFactory]) -> None:
+    """Start the supervisor, in place of one of another deployment. Ray must be initialised.
+
+    Raises:
+        UnavailableError: Ray did not start it in time.
+    """
+    running = find(settings)
+    if running is not None:
+        if _answer(running.deployment.remote()) == deployment(settings):
+            return
+        _answer(running.stop.remote())
+        ray.kill(running, no_restart=True)
+    actor: Any = (
+        ray.remote(Supervisor)
+        .options(
+            name=NAME,
+            namespace=settings.ray.namespace,
+            lifetime="detached",
+            max_restarts=-1,
+            num_cpus=0,
+        )
+        .remote(settings, pipelines, code_version(), deployment(settings))
+    )
+    if _answer(actor.deployment.remote()) is None:
+        raise UnavailableError(
+            f"Ray did not start the supervisor within {START_TIMEOUT_S:.0f} s; "
+            f"look for {NAME} in Ray's dashboard"
+        )
+
+
+def find(settings: Settings) -> Any:
+    """Return the actor's handle, or None."""
+    try:
+        return ray.get_actor(NAME, namespace=settings.ray.namespace)
+    except ValueError:
+        return None
+
+
+def _answer(reference: Any) -> Any:
+    try:
+        return ray.get(reference, timeout=START_TIMEOUT_S)
+    except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError):
+        return None

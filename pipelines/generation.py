@@ -1,0 +1,81 @@
+"""See from Kafka alone whether the wanted generation of a pipeline runs."""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pipelines.changelog import read_changelog
+from pipelines.control import read_control
+from pipelines.errors import PipelineStoppedError, UnavailableError
+from pipelines.settings import Settings
+from pipelines.topics import PARTITIONS
+
+_POLL_S = 0.25
+
+
+class GenerationProgress(NamedTuple):
+    """How many partitions the slots of the wanted generation own by now."""
+
+    generation: int
+    slots: int
+    partitions: int
+
+
+def wait_for_generation(
+    settings: Settings,
+    pipeline: str,
+    timeout_s: float,
+    on_progress: Callable[[GenerationProgress], None],
+) -> GenerationProgress:
+    """Wait until the slots that pipeline-control asks for have committed on every partition.
+
+    A paused pipeline is not waited for.
+
+    Raises:
+        PipelineStoppedError: a slot raised an alarm.
+        UnavailableError: it took longer than ``timeout_s``; the message says how far it came.
+    """
+    deadline = time.monotonic() + timeout_s
+    seen: GenerationProgress | None = None
+    while True:
+        progress, settled = _look(settings, pipeline)
+        if progress != seen and progress is not None:
+            on_progress(progress)
+            seen = progress
+        if settled and progress is not None:
+            return progress
+        if time.monotonic() > deadline:
+            raise UnavailableError(_too_long(pipeline, seen, timeout_s))
+        time.sleep(_POLL_S)
+
+
+def _look(settings: Settings, pipeline: str) -> tuple[GenerationProgress | None, bool]:
+    control = read_control(settings.kafka)
+    record = control.pipelines.get(pipeline)
+    if record is None or record.generation == 0:
+        return None, False
+    alarms = [
+        alarm
+        for (name, _), alarm in control.alarms.items()
+        if name == pipeline and alarm.generation == record.generation
+    ]
+    if alarms:
+        raise PipelineStoppedError(f"{pipeline} slot {alarms[0].slot}: {alarms[0].message}")
+    saved = read_changelog(settings.kafka, f"{pipeline}-changelog", range(PARTITIONS))
+    generations = [entry.ledger.generation for entry in saved.values() if entry.ledger]
+    owned = generations.count(record.generation)
+    progress = GenerationProgress(record.generation, record.running_slots, owned)
+    as_wanted = record.slots == record.running_slots
+    return progress, as_wanted and (record.paused or owned == PARTITIONS)
+
+
+def _too_long(pipeline: str, seen: GenerationProgress | None, timeout_s: float) -> str:
+    if seen is None:
+        return (
+            f"{pipeline} was not started within {timeout_s:.0f} s: no supervisor has written its "
+            "record; start the pipelines with `imustream up` or `python -m actors`"
+        )
+    return (
+        f"generation {seen.generation} of {pipeline} owns {seen.partitions} of {PARTITIONS} "
+        f"partitions after {timeout_s:.0f} s: see that the supervisor and the slots run in Ray"
+    )
