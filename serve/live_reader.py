@@ -117,12 +117,8 @@ class LiveReader:
             consumer.incremental_unassign([TopicPartition(*place) for place in gone])
         starts = []
         for place in wanted - self._assigned:
-            try:
-                _, end = consumer.get_watermark_offsets(
-                    TopicPartition(*place), timeout=_OFFSET_TIMEOUT_S
-                )
-            except KafkaException as error:
-                log.info("Kafka does not say where %s[%d] ends: %s", *place, error)
+            end = _end_offset(consumer, place)
+            if end is None:
                 self._retry_at_s = time.monotonic() + _RETRY_S
                 break
             starts.append(TopicPartition(*place, end))
@@ -150,6 +146,16 @@ class LiveReader:
                 continue
             if deliveries:
                 self._loop.call_soon_threadsafe(_hand_over, deliveries)
+
+
+def _end_offset(consumer: Consumer, place: Place) -> int | None:
+    """Return the offset after the last committed record; None where Kafka does not say."""
+    try:
+        answer = consumer.get_watermark_offsets(TopicPartition(*place), timeout=_OFFSET_TIMEOUT_S)
+    except KafkaException as error:
+        log.info("Kafka does not say where %s[%d] ends: %s", *place, error)
+        return None
+    return None if answer is None else answer[1]
 
 
 def _hand_over(deliveries: list[Delivery]) -> None:
