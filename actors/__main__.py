@@ -12,7 +12,7 @@ import ray
 from actors import bridge, supervisor
 from actors.registry import PIPELINES
 from pipelines.admin import create_topics
-from pipelines.errors import ImustreamError
+from pipelines.errors import ImustreamError, UnavailableError
 from pipelines.generation import GenerationProgress, wait_for_generation
 from pipelines.settings import Settings, load_settings
 
@@ -32,12 +32,7 @@ def main() -> int:
 def _start(settings: Settings) -> None:
     created = create_topics(settings.kafka)
     _say(f"topics: {len(created)} created" if created else "topics: all there")
-    ray.init(
-        address=settings.ray.address,
-        namespace=settings.ray.namespace,
-        log_to_driver=False,
-        logging_level=logging.WARNING,
-    )
+    _connect(settings)
     bridge.start(settings)
     _say("bridge: started")
     supervisor.start(settings, PIPELINES)
@@ -45,6 +40,21 @@ def _start(settings: Settings) -> None:
     for pipeline in PIPELINES:
         wait_for_generation(settings, pipeline, RUNNING_TIMEOUT_S, _sayer(pipeline))
         _say(f"{pipeline}: running")
+
+
+def _connect(settings: Settings) -> None:
+    try:
+        ray.init(
+            address=settings.ray.address,
+            namespace=settings.ray.namespace,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise UnavailableError(
+            f"the Ray cluster at {settings.ray.address} cannot be joined "
+            f"({str(error).splitlines()[0]}); see that it runs and that ray.address is right"
+        ) from None
 
 
 def _sayer(pipeline: str) -> Callable[[GenerationProgress], None]:
