@@ -1,9 +1,5 @@
 """`imustream demo`: the whole system with simulated sensors, until Ctrl-C."""
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +10,6 @@ if TYPE_CHECKING:
 
 _EXAMPLES = "Examples: imustream demo | imustream demo --seconds 30"
 _LEAST_SECONDS = 10
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def register(app: typer.Typer) -> None:
@@ -36,6 +31,7 @@ def demo(
 
     What it started it stops at the end. Exit code 1 if a frame or sample was lost or doubled.
     """
+    from cluster.local.interrupts import ignore_signals, signals_as_interrupt
     from cluster.local.progress import shown_progress
     from cluster.local.stack import Stack
     from pipelines.settings import load_settings
@@ -44,7 +40,7 @@ def demo(
     was_up = stack.is_up()
     ending = "imustream keeps running: stop it with `imustream down`."
     lost = False
-    with _signals_as_interrupt():
+    with signals_as_interrupt():
         try:
             with shown_progress() as show:
                 stack.up(show)
@@ -55,8 +51,7 @@ def demo(
         except KeyboardInterrupt:
             typer.echo("")
         finally:
-            for number in _SIGNALS:
-                signal.signal(number, signal.SIG_IGN)
+            ignore_signals()
             if not was_up:
                 with shown_progress() as show:
                     stack.down(show)
@@ -64,21 +59,6 @@ def demo(
             typer.echo(ending)
     if lost:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _signals_as_interrupt() -> Iterator[None]:
-    """Treat being told to end, in whatever way, like Ctrl-C."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    previous = {number: signal.signal(number, interrupt) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _run_until_interrupted(stack: "Stack") -> None:

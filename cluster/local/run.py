@@ -7,9 +7,9 @@ import argparse
 import shlex
 import signal
 import sys
-import threading
 from pathlib import Path
 
+from cluster.local.interrupts import ignore_signals, signals_as_interrupt
 from cluster.local.ports import settings_on_free_ports
 from cluster.local.settings_environment import differing_environment
 from cluster.local.stack import PARTS, Stack
@@ -38,19 +38,20 @@ def main() -> int:
 
 
 def _serve(stack: Stack) -> int:
-    asked_to_end = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: asked_to_end.set())
-    try:
-        stack.up()
-        for key, value in differing_environment(stack.settings, Settings()).items():
-            print(f"export {key}={shlex.quote(value)}", flush=True)
-        asked_to_end.wait()
-    except ImustreamError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    finally:
-        stack.down()
+    with signals_as_interrupt():
+        try:
+            stack.up()
+            for key, value in differing_environment(stack.settings, Settings()).items():
+                print(f"export {key}={shlex.quote(value)}", flush=True)
+            signal.pause()
+        except KeyboardInterrupt:
+            return 0
+        except ImustreamError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        finally:
+            ignore_signals()
+            stack.down()
     return 0
 
 
