@@ -53,7 +53,6 @@ export class Plot {
     this.quantity = quantity;
     this.trace = trace;
     this.spanS = 10;
-    this.visible = false;
     this.names = quantity.series.map((series) => series.column);
     this.range = new AxisRange(quantity.smallest, quantity.fromZero);
     this.legendAtMs = 0;
