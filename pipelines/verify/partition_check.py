@@ -58,7 +58,9 @@ class PartitionCheck:
             if inside:
                 frames = read_frames(inside, self.sensors)
                 through = frames.through_offset
-                self._take(frames, rows.until(through), letters.until(through))
+                found = letters.until(through)
+                counted = [letter for letter in found if letter.offset >= self.row.first_offset]
+                self._take(frames, rows.until(through), counted)
                 self._compare_windows(windows.until(through))
             self._count_waiting(batch[len(inside) :])
             read(len(inside))

@@ -127,4 +127,6 @@ def _first_offset(raw: PartitionReader, rows: PartitionReader, stream: RowStream
         return raw.begin
     # The rows of one raw record may be in two streams, of which one is deleted.
     first = stream.first_raw_offset()
-    return max(raw.begin, raw.end if first is None else first + 1)
+    offset = max(raw.begin, raw.end if first is None else first + 1)
+    stream.until(offset)
+    return offset

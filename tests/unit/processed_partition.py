@@ -56,10 +56,11 @@ class ProcessedPartition:
             WindowStream(self._stored(topics.AGGREGATED)),
             lambda _records: None,
         )
-        compare_ledger(self._ledger(), row, len(self.raw))
+        compare_ledger(self.ledger(), row, len(self.raw))
         return row
 
-    def _ledger(self) -> Ledger:
+    def ledger(self) -> Ledger:
+        """The ledger as of ``next_offset``."""
         return Ledger(
             pipeline="sensor-processing",
             partition=PARTITION,
