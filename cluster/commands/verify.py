@@ -14,20 +14,20 @@ _EXAMPLE = (
     "imustream verify --report sent.json"
 )
 
-_COLUMNS = (
-    "partition",
-    "frames",
-    "transformed",
-    "duplicates",
-    "heartbeats",
-    "dead_letters",
-    "samples",
-    "windows",
-    "lost",
-    "doubled",
-    "wrong",
-    "lag",
-)
+_COLUMNS = {
+    "partition": "part",
+    "frames": "frames",
+    "transformed": "transf.",
+    "duplicates": "dupl.",
+    "heartbeats": "beats",
+    "dead_letters": "dead",
+    "samples_transformed": "samples",
+    "windows": "windows",
+    "lost": "lost",
+    "doubled": "doubled",
+    "wrong": "wrong",
+    "lag": "lag",
+}
 _DIFFERENCES_SHOWN = 20
 
 
@@ -80,17 +80,23 @@ def verify(
 
 
 def _print(result: "VerifyResult") -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     console = Console()
-    table = Table(title="What sensor_processing made of imu-data-all")
-    for name in _COLUMNS:
-        table.add_column(name.replace("_", " "), justify="right")
+    table = Table(
+        title="What sensor_processing made of imu-data-all",
+        box=SIMPLE_HEAD,
+        padding=0,
+        show_edge=False,
+    )
+    for title in _COLUMNS.values():
+        table.add_column(title, justify="right", no_wrap=True)
     for row in result.partitions:
         table.add_row(*(f"{getattr(row, name):,}" for name in _COLUMNS))
     table.add_section()
-    totals = [sum(getattr(row, name) for row in result.partitions) for name in _COLUMNS[1:]]
+    totals = [sum(getattr(row, name) for row in result.partitions) for name in [*_COLUMNS][1:]]
     table.add_row("all", *(f"{total:,}" for total in totals))
     console.print(table)
     for note in result.notes:
