@@ -1,31 +1,20 @@
-"""The thread that reads the watched partitions from Kafka and makes their messages, once each."""
+"""The thread that reads the watched partitions from Kafka and has their messages delivered."""
 
 import asyncio
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 import pyarrow as pa
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from pipelines import topics
 from pipelines.errors import UnavailableError
 from pipelines.kafka_clients import consumer_options, new_consumer
 from pipelines.settings import KafkaSettings
-from serve.live_messages import (
-    AGGREGATED,
-    STREAM_OF,
-    TOPIC_OF,
-    TRANSFORMED,
-    Source,
-    message_head,
-    raw_columns,
-    rows_by_sensor,
-    window_columns,
-)
-from serve.live_watch import Place, Watch, WatchList
+from serve.live_delivery import Delivery, Record, deliveries
+from serve.live_messages import STREAM_OF, TOPIC_OF, Source
+from serve.live_watch import Place, WatchList
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +24,6 @@ _MOST_RECORDS = 500
 """Records taken from librdkafka at once."""
 _OFFSET_TIMEOUT_S = 2.0
 _RETRY_S = 0.5
-
-_ARROW = topics.ARROW_TYPE.encode()
-
-Delivery = tuple[Watch, str]
 
 
 class LiveReader:
@@ -134,18 +119,19 @@ class LiveReader:
         if first is None:
             return
         for message in (first, *consumer.consume(_MOST_RECORDS, 0)):
-            source, value = _source(message), message.value()
-            if source is None or value is None:
+            record = _record(message)
+            if record is None:
                 log.info("Kafka: %s", message.error())
                 continue
+            source = record.source
             watched = self._watches.at((TOPIC_OF[source.stream], source.partition))
             try:
-                deliveries = list(_deliveries(message, source, value, watched))
+                made = list(deliveries(record, watched))
             except (pa.ArrowException, ValueError, KeyError, AttributeError) as error:
                 log.warning("%s cannot be shown: %s", source, error)
                 continue
-            if deliveries:
-                self._loop.call_soon_threadsafe(_hand_over, deliveries)
+            if made:
+                self._loop.call_soon_threadsafe(_hand_over, made)
 
 
 def _end_offset(consumer: Consumer, place: Place) -> int | None:
@@ -158,51 +144,16 @@ def _end_offset(consumer: Consumer, place: Place) -> int | None:
     return None if answer is None else answer[1]
 
 
-def _hand_over(deliveries: list[Delivery]) -> None:
-    for watch, head in deliveries:
+def _hand_over(made: list[Delivery]) -> None:
+    for watch, head in made:
         watch.deliver(head)
 
 
-def _source(message: Message) -> Source | None:
+def _record(message: Message) -> Record | None:
     topic, partition, offset = message.topic(), message.partition(), message.offset()
-    if message.error() or topic is None or partition is None or offset is None:
+    value = message.value()
+    if message.error() or topic is None or partition is None or offset is None or value is None:
         return None
-    return Source(STREAM_OF[topic], partition, offset)
-
-
-def _deliveries(
-    message: Message, source: Source, value: bytes, watched: Mapping[str, Sequence[Watch]]
-) -> Iterator[Delivery]:
-    """Make the messages of one record for those who watch its sensors."""
-    if source.stream == TRANSFORMED:
-        yield from _transformed(message, source, value, watched)
-        return
-    sensor_id = (message.key() or b"").decode()
-    watches = watched.get(sensor_id)
-    if not watches:
-        return
-    if source.stream == AGGREGATED:
-        columns = window_columns(value)
-    else:
-        received_us = int(record_headers(message)["received-us"])
-        columns = raw_columns(value, source.offset, received_us)
-    if any(columns.values()):
-        head = message_head(source, sensor_id, columns)
-        yield from ((watch, head) for watch in watches)
-
-
-def _transformed(
-    message: Message, source: Source, value: bytes, watched: Mapping[str, Sequence[Watch]]
-) -> Iterator[Delivery]:
-    if not watched or record_headers(message).get(topics.CONTENT_TYPE) != _ARROW:
-        return
-    for sensor_id, rows in rows_by_sensor(value, watched):
-        for watch in watched[sensor_id]:
-            kept = rows if watch.thinner is None else watch.thinner.thin(rows)
-            if len(kept["timestamp_us"]):
-                yield watch, message_head(source, sensor_id, kept)
-
-
-def record_headers(message: Message) -> dict[str, bytes]:
-    """Return a record's headers by name."""
-    return dict(cast("list[tuple[str, bytes]]", message.headers() or ()))
+    headers = cast("list[tuple[str, bytes]]", message.headers() or ())
+    source = Source(STREAM_OF[topic], partition, offset)
+    return Record(source, message.key(), value, dict(headers))
