@@ -1,9 +1,10 @@
 """The supervisor as a Ray actor: one in the cluster, restarted by Ray, its loop in a thread."""
 
 import hashlib
+import os
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import ray
 
@@ -17,6 +18,15 @@ NAME = "imustream-supervisor"
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
 _DIGITS = 12
+
+
+class SupervisorStatus(NamedTuple):
+    """``deployment``: which code and settings it runs the slots with; ``detail``: what is in the
+    way, empty when what runs is what is wanted; ``pid``: its process."""
+
+    deployment: str
+    detail: str
+    pid: int
 
 
 class Supervisor:
@@ -34,13 +44,9 @@ class Supervisor:
         self._thread = threading.Thread(target=self._loop.run, name="supervisor", daemon=True)
         self._thread.start()
 
-    def deployment(self) -> str:
-        """Return which code and settings this supervisor runs the slots with."""
-        return self._deployment
-
-    def detail(self) -> str:
-        """Return what is in the way; empty when what runs is what is wanted."""
-        return self._loop.detail
+    def status(self) -> SupervisorStatus:
+        """Return what this supervisor runs, and what is in the way of it."""
+        return SupervisorStatus(self._deployment, self._loop.detail, os.getpid())
 
     def stop(self) -> None:
         """End the loop; the slots go on."""
@@ -62,7 +68,8 @@ def start(settings: Settings, pipelines: Mapping[str, OperatorFactory]) -> None:
     """
     running = find(settings)
     if running is not None:
-        if _answer(running.deployment.remote()) == deployment(settings):
+        status = _answer(running.status.remote())
+        if status is not None and status.deployment == deployment(settings):
             return
         _answer(running.stop.remote())
         ray.kill(running, no_restart=True)
@@ -77,7 +84,7 @@ def start(settings: Settings, pipelines: Mapping[str, OperatorFactory]) -> None:
         )
         .remote(settings, pipelines, code_version(), deployment(settings))
     )
-    if _answer(actor.deployment.remote()) is None:
+    if _answer(actor.status.remote()) is None:
         raise UnavailableError(
             f"Ray did not start the supervisor within {START_TIMEOUT_S:.0f} s; "
             f"look for {NAME} in Ray's dashboard"

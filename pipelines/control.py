@@ -107,8 +107,8 @@ def fold(state: ControlState, key: bytes, value: bytes | None) -> None:
 
 
 def _fold_alarm(state: ControlState, name: str, value: bytes | None) -> None:
-    _, pipeline, slot = name.rsplit("/", 2)
-    if not slot.isdigit():
+    pipeline, _, slot = name.removeprefix(_ALARM_PREFIX).rpartition("/")
+    if not (pipeline and slot.isdecimal()):
         return
     if value is None:
         state.alarms.pop((pipeline, int(slot)), None)

@@ -1,6 +1,7 @@
 """Keep a slot running: start the next run after a failure, stop for good where that is due."""
 
 import logging
+import os
 import threading
 import time
 from typing import Generic, Literal, TypeVar
@@ -38,6 +39,7 @@ class SlotStatus(msgspec.Struct):
     slot: int
     slots: int
     code_version: str
+    pid: int
     phase: Phase = "starting"
     detail: str = ""
     runs: int = 0
@@ -63,7 +65,7 @@ class SlotLoop(Generic[State]):
         self._stopping = threading.Event()
         self._failures = 0
         self._alarm: Alarm | None = None
-        self.status = SlotStatus(**identity._asdict())
+        self.status = SlotStatus(**identity._asdict(), pid=os.getpid())
 
     def stop(self) -> None:
         """Ask :meth:`run` to end after its present transaction."""

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from confluent_kafka import Message
-from counting_operator import Counting, Counts
 
 from pipelines.admin import create_topics
 from pipelines.changelog import Saved, read_changelog
@@ -21,6 +20,7 @@ from pipelines.owned_partition import SlotIdentity
 from pipelines.settings import Settings
 from pipelines.slot_loop import SlotLoop
 from pipelines.topics import PARTITIONS, TOPICS, Topic
+from tests.integration.counting_operator import Counting, Counts
 
 CODE_VERSION = "test"
 ALL_PARTITIONS = range(PARTITIONS)

@@ -2,11 +2,10 @@
 
 import sys
 
-from counting_operator import Counting
-
 from pipelines.owned_partition import SlotIdentity
 from pipelines.settings import load_settings
 from pipelines.slot_loop import SlotLoop
+from tests.integration.counting_operator import Counting
 
 pipeline, generation, slot, slots, code_version = sys.argv[1:]
 identity = SlotIdentity(pipeline, int(generation), int(slot), int(slots), code_version)

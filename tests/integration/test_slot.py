@@ -6,14 +6,14 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
-from counting_operator import FAULT_VALUE, STOP_VALUE, Counting
-from counting_pipeline import CountingPipeline, wait_until
 
 from cluster.local.stack import Stack
 from pipelines.control import Control, read_control, write_record
 from pipelines.errors import FencedError
 from pipelines.slot import Slot
 from pipelines.transaction import Transactions
+from tests.integration.counting_operator import FAULT_VALUE, STOP_VALUE, Counting
+from tests.integration.counting_pipeline import CountingPipeline, wait_until
 
 
 @pytest.fixture
