@@ -10,6 +10,7 @@ from collections.abc import Callable
 import ray
 
 from actors import bridge, supervisor
+from actors.code_version import code_version
 from actors.registry import PIPELINES
 from pipelines.admin import create_topics
 from pipelines.errors import ImustreamError, UnavailableError
@@ -38,7 +39,7 @@ def _start(settings: Settings) -> None:
     supervisor.start(settings, PIPELINES)
     _say("supervisor: started")
     for pipeline in PIPELINES:
-        wait_for_generation(settings, pipeline, RUNNING_TIMEOUT_S, _sayer(pipeline))
+        wait_for_generation(settings, pipeline, RUNNING_TIMEOUT_S, _sayer(pipeline), code_version())
         _say(f"{pipeline}: running")
 
 

@@ -16,7 +16,6 @@ from pipelines.settings import Settings
 
 NAME = "imustream-supervisor"
 START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 15.0
 _DIGITS = 12
 
 
@@ -48,11 +47,6 @@ class Supervisor:
         """Return what this supervisor runs, and what is in the way of it."""
         return SupervisorStatus(self._deployment, self._loop.detail, os.getpid())
 
-    def stop(self) -> None:
-        """End the loop; the slots go on."""
-        self._loop.stop()
-        self._thread.join(STOP_TIMEOUT_S)
-
 
 def deployment(settings: Settings) -> str:
     """Return a short hash of the code and of the settings that slots depend on."""
@@ -68,10 +62,9 @@ def start(settings: Settings, pipelines: Mapping[str, OperatorFactory]) -> None:
     """
     running = find(settings)
     if running is not None:
-        status = _answer(running.status.remote())
-        if status is not None and status.deployment == deployment(settings):
+        if _runs(running, deployment(settings)):
             return
-        _answer(running.stop.remote())
+        # Wherever this takes it, the next one goes on from there.
         ray.kill(running, no_restart=True)
     actor: Any = (
         ray.remote(Supervisor)
@@ -97,6 +90,14 @@ def find(settings: Settings) -> Any:
         return ray.get_actor(NAME, namespace=settings.ray.namespace)
     except ValueError:
         return None
+
+
+def _runs(running: Any, deployed: str) -> bool:
+    try:
+        status = _answer(running.status.remote())
+        return status is not None and status.deployment == deployed
+    except AttributeError:  # it is of older code
+        return False
 
 
 def _answer(reference: Any) -> Any:

@@ -8,7 +8,6 @@ own, so that one it replaced can write no more.
 """
 
 import logging
-import threading
 import time
 from collections.abc import Mapping
 
@@ -33,7 +32,7 @@ STATUS_EVERY_S = 2.0
 
 
 class SupervisorLoop:
-    """Runs until :meth:`stop`, or until a newer supervisor fences it."""
+    """Runs until a newer supervisor fences it."""
 
     def __init__(
         self,
@@ -47,19 +46,14 @@ class SupervisorLoop:
         self._pipelines = pipelines
         self._code_version = code_version
         self._deployment = deployment
-        self._stopping = threading.Event()
         self._transactions: Transactions | None = None
         self._statuses_due_s = 0.0
         self.detail = "starting"
 
-    def stop(self) -> None:
-        """Ask :meth:`run` to end; the slots go on."""
-        self._stopping.set()
-
     def run(self) -> None:
-        """Reconcile until stopped; after a failure start anew."""
+        """Reconcile for ever; after a failure start anew; end only when fenced."""
         failures = 0
-        while not self._stopping.is_set():
+        while True:
             started_s = time.monotonic()
             try:
                 self._follow()
@@ -74,7 +68,7 @@ class SupervisorLoop:
                 self.detail = repr(error)
                 _LOGGER.exception("the supervisor failed")
             failures = 0 if time.monotonic() - started_s > 2 * backoff_s(16) else failures + 1
-            self._stopping.wait(backoff_s(failures))
+            time.sleep(backoff_s(failures))
 
     def _follow(self) -> None:
         timeout_s = self._settings.slot.transaction_timeout_s
@@ -86,7 +80,7 @@ class SupervisorLoop:
                 if record.pipeline in self._pipelines:
                     self._fence(record.pipeline, record.generation - 1, record.previous_slots)
             state = follower.state
-            while not self._stopping.is_set():
+            while True:
                 for pipeline in self._pipelines:
                     self._reconcile(pipeline, state)
                 self._replace_fenced()
@@ -158,6 +152,6 @@ class SupervisorLoop:
         if time.monotonic() < self._statuses_due_s:
             return
         self._statuses_due_s = time.monotonic() + STATUS_EVERY_S
-        names = slots.present(self._settings)
+        names = [n for n in slots.present(self._settings) if n.version == self._deployment]
         found = slots.statuses(self._settings, names)
         slots.stop(self._settings, [n for n, status in found.items() if status.phase == "fenced"])

@@ -26,10 +26,11 @@ def wait_for_generation(
     pipeline: str,
     timeout_s: float,
     on_progress: Callable[[GenerationProgress], None],
+    code_version: str | None = None,
 ) -> GenerationProgress:
     """Wait until the slots that pipeline-control asks for have committed on every partition.
 
-    A paused pipeline is not waited for.
+    A paused pipeline is not waited for. With ``code_version`` the slots must be of that code.
 
     Raises:
         PipelineStoppedError: a slot raised an alarm.
@@ -38,7 +39,7 @@ def wait_for_generation(
     deadline = time.monotonic() + timeout_s
     seen: GenerationProgress | None = None
     while True:
-        progress, settled = _look(settings, pipeline)
+        progress, settled = _look(settings, pipeline, code_version)
         if progress != seen and progress is not None:
             on_progress(progress)
             seen = progress
@@ -49,7 +50,9 @@ def wait_for_generation(
         time.sleep(_POLL_S)
 
 
-def _look(settings: Settings, pipeline: str) -> tuple[GenerationProgress | None, bool]:
+def _look(
+    settings: Settings, pipeline: str, code_version: str | None
+) -> tuple[GenerationProgress | None, bool]:
     control = read_control(settings.kafka)
     record = control.pipelines.get(pipeline)
     if record is None or record.generation == 0:
@@ -62,8 +65,11 @@ def _look(settings: Settings, pipeline: str) -> tuple[GenerationProgress | None,
     if alarms:
         raise PipelineStoppedError(f"{pipeline} slot {alarms[0].slot}: {alarms[0].message}")
     saved = read_changelog(settings.kafka, f"{pipeline}-changelog", range(PARTITIONS))
-    generations = [entry.ledger.generation for entry in saved.values() if entry.ledger]
-    owned = generations.count(record.generation)
+    ledgers = [entry.ledger for entry in saved.values() if entry.ledger]
+    owned = sum(
+        ledger.generation == record.generation and code_version in (None, ledger.code_version)
+        for ledger in ledgers
+    )
     progress = GenerationProgress(record.generation, record.running_slots, owned)
     as_wanted = record.slots == record.running_slots
     return progress, as_wanted and (record.paused or owned == PARTITIONS)
