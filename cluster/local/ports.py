@@ -74,7 +74,7 @@ def settings_on_free_ports(state_dir: Path, **overrides: dict[str, Any]) -> Sett
     ``overrides`` replace single values of a section, as in ``local={"brokers": 3}``.
     """
     brokers = overrides.get("local", {}).get("brokers", 1)
-    first = free_block(2 * brokers + 9)
+    first = free_block(2 * brokers + 8)
     kafka, controller, others = first, first + brokers, first + 2 * brokers
     sections: dict[str, dict[str, Any]] = {
         "kafka": {"bootstrap_servers": f"{_HOST}:{kafka}"},
@@ -85,8 +85,8 @@ def settings_on_free_ports(state_dir: Path, **overrides: dict[str, Any]) -> Sett
             "state_dir": state_dir,
             "kafka_controller_port": controller,
             "ray_port": others + 3,
-            "dashboard_port": others + 5,
-            "proxy_port": others + 6,
+            "dashboard_port": others + 4,
+            "proxy_port": others + 5,
         },
     }
     for section, values in overrides.items():

@@ -56,7 +56,6 @@ def ray_server(settings: Settings, runtime_dir: Path) -> Server:
         awaited=lambda: awaited_port(local.ray_port) or awaited_port(local.dashboard_port),
         ports=(
             Port(local.ray_port, "IMUSTREAM_LOCAL__RAY_PORT"),
-            Port(local.ray_port + 1, "IMUSTREAM_LOCAL__RAY_PORT"),
             Port(local.dashboard_port, "IMUSTREAM_LOCAL__DASHBOARD_PORT"),
             Port(settings.serve.port, "IMUSTREAM_SERVE__PORT"),
             *(Port(port, "IMUSTREAM_LOCAL__PROXY_PORT") for port in proxy_ports),

@@ -9,6 +9,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from ray.scripts import scripts
+
 from cluster.local.processes import MARK, end_marked
 from pipelines.settings import LocalSettings, load_settings
 
@@ -18,22 +20,23 @@ _SESSIONS_KEPT = 2
 
 
 def main() -> None:
-    """End a predecessor's processes, then become `ray start --block`."""
+    """End a predecessor's processes, then run `ray start --block`."""
     folder = Path(sys.argv[1])
     stack_id = os.environ[MARK]
     end_marked(stack_id, RAY_MARK, gentle_s=0.0)
     for old in sorted(folder.glob("session_2*"))[:-_SESSIONS_KEPT]:
         shutil.rmtree(old, ignore_errors=True)
     os.environ[RAY_MARK] = stack_id
-    program = Path(sys.executable).with_name("ray")
-    os.execv(program, [str(program), *_arguments(load_settings().local, folder)])
+    # No option leaves out the server of Ray Client. Nothing here uses it, it takes 100 MB, and
+    # when it starts too slowly the head ends with it.
+    vars(scripts)["get_ray_client_dependency_error"] = lambda: ImportError("not wanted")
+    scripts.cli(_arguments(load_settings().local, folder), prog_name="ray")
 
 
 def _arguments(local: LocalSettings, folder: Path) -> list[str]:
     options = {
         "node-ip-address": "127.0.0.1",
         "port": local.ray_port,
-        "ray-client-server-port": local.ray_port + 1,
         "include-dashboard": "true",
         "dashboard-host": "127.0.0.1",
         "dashboard-port": local.dashboard_port,

@@ -63,6 +63,7 @@ class StateFolder:
         self.create()
         with (self.path / "lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
+            self.create()  # a `down` that we waited for has removed the folder of sockets
             yield
 
     def record(self) -> StackRecord | None:

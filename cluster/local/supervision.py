@@ -131,7 +131,7 @@ class Supervision:
             time.sleep(_POLL_S)
         said = (done.stderr or done.stdout).strip().splitlines()
         raise UnavailableError(
-            f"supervisord did not start: {said[-1] if said else f'see {self._log}'}"
+            f"supervisord did not start: {said[0] if said else f'see {self._log}'}"
         )
 
     def running(self) -> bool:
