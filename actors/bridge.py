@@ -1,6 +1,8 @@
 """The bridge as a Ray actor: one in the cluster, restarted by Ray, its loop in a thread."""
 
+import os
 import threading
+import time
 from typing import Any
 
 import ray
@@ -13,6 +15,7 @@ from pipelines.settings import Settings
 NAME = "imustream-bridge"
 STOP_TIMEOUT_S = 10.0
 START_TIMEOUT_S = 30.0
+_POLL_S = 0.05
 
 
 class Bridge:
@@ -24,8 +27,8 @@ class Bridge:
         self._thread.start()
 
     def status(self) -> dict[str, Any]:
-        """Return the accounts, as :class:`actors.bridge_loop.BridgeStatus` says."""
-        return {**self._loop.status(), "running": self._thread.is_alive()}
+        """Return the accounts of :class:`actors.bridge_loop.BridgeStatus`, and the process."""
+        return {**self._loop.status(), "running": self._thread.is_alive(), "pid": os.getpid()}
 
     def stop(self) -> None:
         """Let Kafka take what is in flight, acknowledge it, and leave the broker."""
@@ -36,8 +39,11 @@ class Bridge:
 def start(settings: Settings) -> None:
     """Start the bridge, or replace one that runs other code. Ray must be initialised.
 
+    Returns once its session is at the broker: from then on nothing published is lost.
+
     Raises:
-        UnavailableError: Ray did not start it in time.
+        UnavailableError: Ray did not start it in time, or it could not reach the broker; it goes
+            on trying.
     """
     version = code_version()
     running = find(settings)
@@ -57,11 +63,23 @@ def start(settings: Settings) -> None:
         )
         .remote(settings, version)
     )
-    if _answer(actor.status.remote()) is None:
-        raise UnavailableError(
-            f"Ray did not start the bridge within {START_TIMEOUT_S:.0f} s; "
-            f"look for {NAME} in Ray's dashboard"
-        )
+    _await_session(actor)
+
+
+def _await_session(actor: Any) -> None:
+    deadline_s = time.monotonic() + START_TIMEOUT_S
+    while True:
+        status = _answer(actor.status.remote())
+        if status is None:
+            raise UnavailableError(
+                f"Ray did not start the bridge within {START_TIMEOUT_S:.0f} s; "
+                f"look for {NAME} in Ray's dashboard"
+            )
+        if status["ready"]:
+            return
+        if time.monotonic() > deadline_s:
+            raise UnavailableError(f"the bridge runs, but: {status['error']}; it goes on trying")
+        time.sleep(_POLL_S)
 
 
 def stop(settings: Settings) -> None:
