@@ -10,6 +10,7 @@ never read them. Inside a transaction they would hold it up for ever when a brok
 (librdkafka issues 5456 and 5511).
 """
 
+import contextlib
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Generic, NamedTuple, TypeVar
@@ -208,7 +209,8 @@ class Slot(Generic[State]):
         now_s = time.monotonic()
         if now_s >= self._group_offsets_due_s:
             self._group_offsets_due_s = now_s + _GROUP_OFFSETS_S
-            self._consumer.commit(offsets=turn.offsets, asynchronous=True)
+            with contextlib.suppress(KafkaException):
+                self._consumer.commit(offsets=turn.offsets, asynchronous=True)
 
     def _stop_if_superseded(self, generation: int) -> None:
         if generation > self._identity.generation:
