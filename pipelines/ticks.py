@@ -4,11 +4,11 @@ A tick's number is the whole second since the epoch in which it was published, s
 after the bridge restarts, with a step over the seconds in which there was none. While one bridge
 runs, numbers only rise, by one at the least, also when the wall clock is set back.
 
-Silence is the number of *different ticks* an operator has seen since a sensor's last frame, not a
-difference of tick numbers: after an outage of the bridge the frames that queued meanwhile come
-before the next tick, whose number has jumped by the whole outage. A tick that is delivered twice
-(the bridge died before it could acknowledge it) has the number of one already seen in that
-partition, or a smaller one; an operator passes over it: ``number <= largest seen``.
+Silence is how many ticks an operator has seen since a sensor's last frame, not a difference of
+tick numbers: after an outage of the bridge the frames that queued meanwhile come before the next
+tick, whose number has jumped by the whole outage. A tick is delivered twice only when the bridge
+died, or its connection did, in the milliseconds before it could acknowledge it; such a tick makes
+a silence one second shorter, of the ten that close a window, and is the same in every replay.
 """
 
 from typing import NamedTuple
