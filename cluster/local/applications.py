@@ -28,7 +28,6 @@ def applications_server(settings: Settings, folder: StateFolder) -> Server:
         command=[sys.executable, "-m", "cluster.local.applications"],
         prepare=lambda: _started_file(folder).unlink(missing_ok=True),
         awaited=lambda: _awaited(settings, folder),
-        start_wait_s=300,
     )
 
 

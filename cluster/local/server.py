@@ -36,7 +36,7 @@ class Server:
     environment: dict[str, str] = field(default_factory=dict)
     folder: Path | None = None
     stop_wait_s: int = 15
-    start_wait_s: int = 120
+    start_wait_s: int = 300
 
 
 def listening(port: int) -> bool:

@@ -22,7 +22,7 @@ from pipelines.errors import UnavailableError
 _LOG_BYTES = 5_000_000
 _LOG_BACKUPS = 2
 _LAST_WORDS = 200
-_START_RETRIES = 20
+_START_RETRIES = 10
 _SOCKET_WAIT_S = 15.0
 _POLL_S = 0.05
 _RPC_ERRORS = (OSError, http.client.HTTPException, xmlrpc.client.Error)
