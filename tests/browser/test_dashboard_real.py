@@ -48,6 +48,13 @@ def stop_fleet(fleet: subprocess.Popen[bytes]) -> None:
         fleet.kill()
 
 
+def take_picture(page: Page, name: str) -> None:
+    """Keep what the screen shows, from the top of the page."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.evaluate("scrollTo(0, 0)")
+    page.screenshot(path=PICTURES / f"dashboard-{name}.png")
+
+
 @pytest.fixture(scope="module")
 def fleet(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
     """Twenty sensors that move until the module's tests are done, or one stops them."""
@@ -103,11 +110,10 @@ def test_a_real_sensor_is_seen_moving(live_page: Page, address: str) -> None:
     expect(page.locator("#ready")).to_have_text("all parts ready", timeout=FIRST_SAMPLES_MS)
     card_of(page, chosen[0]).scroll_into_view_if_needed()
     wait_until_it_moves(page, chosen[0])
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=PICTURES / "dashboard-light.png")
+    take_picture(page, "light")
     page.emulate_media(color_scheme="dark")
     wait_until_it_moves(page, chosen[0])
-    page.screenshot(path=PICTURES / "dashboard-dark.png")
+    take_picture(page, "dark")
 
 
 def test_twenty_real_sensors_move_at_once(live_page: Page, address: str) -> None:
@@ -121,8 +127,7 @@ def test_twenty_real_sensors_move_at_once(live_page: Page, address: str) -> None
     expect(page.locator(".card-trouble:visible")).to_have_count(0)
     card_of(page, sensors[0]).scroll_into_view_if_needed()
     wait_until_it_moves(page, sensors[0])
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=PICTURES / "dashboard-twenty.png")
+    take_picture(page, "twenty")
 
 
 def test_the_pipelines_show_what_they_do(live_page: Page, address: str) -> None:
@@ -133,8 +138,7 @@ def test_the_pipelines_show_what_they_do(live_page: Page, address: str) -> None:
     card.get_by_text("Partitions", exact=True).click()
     expect(card.locator("tbody tr")).to_have_count(10)
     expect(page.locator(".part[data-state=ready]")).to_have_count(5, timeout=FIRST_SAMPLES_MS)
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=PICTURES / "dashboard-pipelines.png")
+    take_picture(page, "pipelines")
 
 
 def test_sensors_that_stop_are_named(

@@ -7,8 +7,14 @@ import { resolvedColour } from "./theme.js";
 
 const MOST_POINTS = 300;
 const HEIGHT_PX = 96;
+const LEAST_SPAN_S = 60;
 const Y_AXIS_PX = 56;
 const X_AXIS_PX = 22;
+
+/** The first point alone would else be given a day. */
+function atLeastAMinute(_chart, low, high) {
+  return [Math.min(low, high - LEAST_SPAN_S), high];
+}
 
 export class Trend {
   /** @param {string} title @param {string} unit */
@@ -71,7 +77,7 @@ export class Trend {
       padding: [6, 28, 0, 0],
       cursor: { show: false },
       scales: {
-        x: { time: true },
+        x: { time: true, range: atLeastAMinute },
         y: { range: (_chart, _low, high) => [0, Math.max(10, 1.15 * high)] },
       },
       axes: [
