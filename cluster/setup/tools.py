@@ -92,8 +92,8 @@ def unpacked_libraries() -> dict[str, str]:
     folders = [
         folder
         for base in (DEBIAN_ROOT / "usr" / "lib", DEBIAN_ROOT / "lib")
-        for folder in (*sorted(base.glob("*-linux-gnu*")), base)
-        if folder.is_dir()
+        for folder in (base, *sorted(base.glob("*-linux-gnu*")), *sorted(base.glob("*/*")))
+        if any(folder.glob("lib*.so*"))
     ]
     return {"LD_LIBRARY_PATH": os.pathsep.join(map(str, folders))}
 
