@@ -43,6 +43,9 @@ def ray_server(settings: Settings, runtime_dir: Path) -> Server:
             "RAY_SERVE_HAPROXY_BINARY_PATH": str(_HAPROXY_ON_LOOPBACK),
             "IMUSTREAM_HAPROXY": get_haproxy_binary(),
             "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
+            # By default actors yield to everything else on the machine, also to the very fleet
+            # whose frames they should keep up with.
+            "RAY_worker_niceness": "0",
             # Else it would start a Python process for each of the logical CPUs.
             "RAY_prestart_worker_first_driver": "0",
             # 0: any free port. The defaults collide with another Ray on the machine.
