@@ -1,5 +1,6 @@
 """Real servers for the tests, on free ports and in a folder that goes away with them."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -9,7 +10,11 @@ from pathlib import Path
 import pytest
 
 from cluster.local.ports import settings_on_free_ports
+from cluster.local.ray_head import ray_environment
 from cluster.local.stack import PARTS, Stack
+
+# Ray reads some of it when it is imported, which the tests do after this file.
+os.environ.update(ray_environment())
 
 SERVERS = ("kafka", "mosquitto", "documentdb")
 
