@@ -77,11 +77,14 @@ def start(settings: Settings, pipelines: Mapping[str, OperatorFactory]) -> None:
         )
         .remote(settings, pipelines, code_version(), deployment(settings))
     )
-    if _answer(actor.status.remote()) is None:
+    try:
+        ray.get(actor.status.remote(), timeout=START_TIMEOUT_S)
+    except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError) as error:
+        cause = str(error).strip().splitlines()
         raise UnavailableError(
-            f"Ray did not start the supervisor within {START_TIMEOUT_S:.0f} s; "
-            f"look for {NAME} in Ray's dashboard"
-        )
+            f"Ray did not start the supervisor within {START_TIMEOUT_S:.0f} s "
+            f"({cause[-1] if cause else 'no answer'}); look for {NAME} in Ray's dashboard"
+        ) from None
 
 
 def find(settings: Settings) -> Any:
@@ -94,14 +97,9 @@ def find(settings: Settings) -> Any:
 
 def _runs(running: Any, deployed: str) -> bool:
     try:
-        status = _answer(running.status.remote())
-        return status is not None and status.deployment == deployed
+        status = ray.get(running.status.remote(), timeout=START_TIMEOUT_S)
+        return bool(status.deployment == deployed)
+    except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError):
+        return False
     except AttributeError:  # it is of older code
         return False
-
-
-def _answer(reference: Any) -> Any:
-    try:
-        return ray.get(reference, timeout=START_TIMEOUT_S)
-    except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError):
-        return None

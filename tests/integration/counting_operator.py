@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pipelines.errors import PipelineStoppedError
 from pipelines.records import InputBatch, Output
+from pipelines.settings import Settings
 
 STOP_VALUE = b"stop the pipeline"
 FAULT_VALUE = b"a fault in the code"
@@ -65,3 +66,8 @@ class Counting:
 
     def counts(self, state: Counts) -> dict[str, int]:
         return {"records": state.records}
+
+
+def counting(name: str, settings: Settings, code_version: str) -> Counting:
+    """Make the operator, as a supervisor asks for it."""
+    return Counting(name)

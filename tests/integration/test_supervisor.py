@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import ray
@@ -10,31 +11,24 @@ import ray
 from actors import slots, supervisor
 from actors.processor import OperatorFactory
 from actors.slot_names import SlotName
-from cluster.local.ray_head import ray_environment
 from cluster.local.stack import Stack
 from pipelines.control import change_control, read_control
 from pipelines.generation import wait_for_generation
 from pipelines.settings import Settings
 from tests.conftest import running_stack
-from tests.integration.counting_operator import Counting
+from tests.integration.counting_operator import counting
 from tests.integration.counting_pipeline import CountingPipeline, wait_until
 
 NAME = "supervised"
 PATIENCE_S = 90.0
 
 
-def _counting(settings: Settings, code_version: str) -> Counting:
-    return Counting(NAME)
-
-
-PIPELINES: dict[str, OperatorFactory] = {NAME: _counting}
+PIPELINES: dict[str, OperatorFactory] = {NAME: partial(counting, NAME)}
 
 
 @pytest.fixture(scope="module")
 def ray_stack() -> Iterator[Stack]:
-    with running_stack(("kafka", "ray")) as stack, pytest.MonkeyPatch.context() as patch:
-        for name, value in ray_environment().items():
-            patch.setenv(name, value)
+    with running_stack(("kafka", "ray")) as stack:
         namespace = stack.settings.ray.namespace
         ray.init(stack.settings.ray.address, namespace=namespace, log_to_driver=False)
         try:
