@@ -26,6 +26,8 @@ class NumberedPublisher(threading.Thread):
             protocol=MQTTProtocolVersion.MQTTv5,
         )
         self._client.reconnect_delay_set(1, 1)
+        self._resending = threading.Event()
+        self._client.on_disconnect = lambda *_: self._resending.set()
         self._client.max_inflight_messages_set(500)
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = 600
@@ -41,7 +43,13 @@ class NumberedPublisher(threading.Thread):
         """Publish until :meth:`finish`."""
         start_s = time.monotonic()
         while not self._ending.is_set():
-            while self.count < (time.monotonic() - start_s) * self._rate:
+            # A device in good order sends nothing new before what was lost is sent again.
+            if self._resending.is_set() and self._info.is_published():
+                self._resending.clear()
+            while (
+                not self._resending.is_set()
+                and self.count < (time.monotonic() - start_s) * self._rate
+            ):
                 self.publish_next()
             self._ending.wait(0.002)
 

@@ -219,6 +219,9 @@ def test_ticks_are_in_every_partition_and_go_on_after_a_restart(settings: Settin
         if dict(record.headers())["content-type"] == TICK_TYPE.encode():
             assert record.key() is None
             ticks[record.partition()].append(decode_tick(record.value()).tick)
-    assert len(ticks[0]) >= 4
-    assert all(numbers == ticks[0] for numbers in ticks.values())
-    assert first_occurrences(ticks[0]) == sorted(set(ticks[0]))
+    # Where the bridge was killed, a tick may be in some partitions twice.
+    expected = sorted(set(ticks[0]))
+    assert len(expected) >= 4
+    assert {p: first_occurrences(numbers) for p, numbers in ticks.items()} == dict.fromkeys(
+        range(PARTITIONS), expected
+    )

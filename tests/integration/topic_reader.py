@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-DEADLINE_S = 60.0
+DEADLINE_S = 120.0
 
 
 def read_topic(bootstrap_servers: str, topic: str) -> Iterator[Message]:
