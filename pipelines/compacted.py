@@ -13,6 +13,7 @@ from confluent_kafka import (
 )
 
 from pipelines.kafka_clients import (
+    Options,
     consumer_options,
     new_consumer,
     transient,
@@ -27,11 +28,12 @@ READ_TIMEOUT_S = 120.0
 """Reading compacted partitions to their end takes seconds; past this the broker is at fault."""
 
 
-def reader(settings: KafkaSettings, name: str) -> Consumer:
+def reader(settings: KafkaSettings, name: str, fetching: Options | None = None) -> Consumer:
     """Make a consumer that can read partitions from their beginning and sees their ends."""
     return new_consumer(
         consumer_options(settings, name)
         | {"auto.offset.reset": "earliest", "enable.partition.eof": True}
+        | (fetching or {})
     )
 
 

@@ -26,7 +26,7 @@ from pipelines import topics
 from pipelines.compacted import reader
 from pipelines.control import ControlState, fold
 from pipelines.errors import UnavailableError
-from pipelines.kafka_clients import LOGGER, client_options, unavailable
+from pipelines.kafka_clients import LOGGER, Options, client_options, unavailable
 from pipelines.ledger import LEDGER_KEY
 from pipelines.settings import KafkaSettings
 
@@ -36,6 +36,8 @@ Values = Mapping[int, Mapping[bytes, bytes]]
 """Raw values by partition and key."""
 
 _CONSUME_S = 0.25
+_FETCHING: Options = {"fetch.min.bytes": 1_000_000, "fetch.wait.max.ms": 300}
+"""What people look at may be a moment old; fetching at every commit would cost the broker a lot."""
 _MOST_RECORDS = 2_000
 _SAMPLE_S = 1.0
 _SAMPLES = 6
@@ -164,7 +166,7 @@ class KafkaView:
         return LedgerSample(time.monotonic(), ledgers)
 
     def _run(self) -> None:
-        consumer = reader(self._settings, "imustream-api")
+        consumer = reader(self._settings, "imustream-api", _FETCHING)
         try:
             consumer.assign([TopicPartition(*place, OFFSET_BEGINNING) for place in self._unread])
             while not self._stopping.is_set():
