@@ -98,7 +98,7 @@ class SlotSettings(BaseModel):
 
     slots: int = Field(1, ge=1, le=10, description="Slots of a pipeline that has no record yet.")
     turn_ms: int = Field(
-        25, ge=1, le=1_000, description="How long a turn waits for records: latency against CPU."
+        10, ge=1, le=1_000, description="How long a turn waits for records: latency against CPU."
     )
     max_records: int = Field(8_192, ge=1, description="Most records in one turn.")
     snapshot_s: float = Field(

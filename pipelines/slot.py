@@ -76,7 +76,7 @@ class Slot(Generic[State]):
             consumer_options(settings.kafka, f"imustream.{identity.pipeline}") | FETCH
         )
         self._committer = ThreadPoolExecutor(1, f"commit-{identity.slot}")
-        self._under_way: Future[None] | None = None
+        self._under_way: Future[list[TopicPartition]] | None = None
         self._group_offsets_due_s = 0.0
         self.commits = 0
         self.last_commit_us = 0
@@ -193,13 +193,13 @@ class Slot(Generic[State]):
                 "failed in time: see that the brokers run (`imustream status`)"
             )
         under_way, self._under_way = self._under_way, None
-        under_way.result()
+        self._commit_group_offsets(under_way.result())
 
-    def _ended(self, under_way: Future[None]) -> bool:
+    def _ended(self, under_way: Future[list[TopicPartition]]) -> bool:
         timeout_s = self._settings.slot.transaction_timeout_s + _STUCK_S
         return bool(wait([under_way], timeout_s).done)
 
-    def _commit(self, turn: Turn) -> None:
+    def _commit(self, turn: Turn) -> list[TopicPartition]:
         transactions = self._transactions
         transactions.begin()
         for partition, produced in turn.outputs.items():
@@ -210,11 +210,15 @@ class Slot(Generic[State]):
         transactions.commit()
         self.commits += 1
         self.last_commit_us = time.time_ns() // 1000
+        return turn.offsets
+
+    def _commit_group_offsets(self, offsets: list[TopicPartition]) -> None:
+        """Tell lag tools, now and then; here, because the consumer serves one thread at a time."""
         now_s = time.monotonic()
         if now_s >= self._group_offsets_due_s:
             self._group_offsets_due_s = now_s + _GROUP_OFFSETS_S
             with contextlib.suppress(KafkaException):
-                self._consumer.commit(offsets=turn.offsets, asynchronous=True)
+                self._consumer.commit(offsets=offsets, asynchronous=True)
 
     def _stop_if_superseded(self, generation: int) -> None:
         if generation > self._identity.generation:
