@@ -1,10 +1,10 @@
 """The Ray actor of one slot: its loop in a thread, restarted by Ray whenever its process dies."""
 
-import gc
 import threading
 from collections.abc import Callable
 from typing import Any
 
+from actors.process_tuning import keep_freed_memory, spare_the_collector
 from pipelines.operators.operator import Operator
 from pipelines.owned_partition import SlotIdentity
 from pipelines.settings import Settings
@@ -16,17 +16,6 @@ OperatorFactory = Callable[[Settings, str], Operator[Any]]
 STOP_TIMEOUT_S = 10.0
 
 
-def spare_the_collector() -> None:
-    """Keep what is imported out of garbage collection, and collect once for many messages.
-
-    A turn makes thousands of short-lived objects in no cycle; by default each 700 of them start a
-    collection, which took a tenth of a slot's time.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 10, 10)
-
-
 class Processor:
     """Holds the loop. It starts in ``__init__``, so that Ray's restart starts it again."""
 
@@ -34,6 +23,7 @@ class Processor:
         self, make_operator: OperatorFactory, settings: Settings, identity: SlotIdentity
     ) -> None:
         operator = make_operator(settings, identity.code_version)
+        keep_freed_memory()
         spare_the_collector()
         self._loop = SlotLoop(operator, settings, identity)
         self._thread = threading.Thread(target=self._loop.run, name="slot", daemon=True)
