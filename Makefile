@@ -4,7 +4,7 @@ RUN := .venv/bin/python -m
 export PATH := $(PATH):$(CURDIR)/.tools/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup demo test lint lock clean
+.PHONY: help python setup demo test chaos bench lint lock clean
 
 help: ## Show these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' $(MAKEFILE_LIST) | awk '{printf "  make %-8s", $$1; $$1=""; print}'
@@ -23,6 +23,12 @@ test: python ## Check formatting, lint, types, import layers, and run all tests
 	@$(PYTHON) -m cluster.setup browser
 	@$(MAKE) --no-print-directory lint
 	@$(RUN) pytest
+
+chaos: setup ## The fault tests again and again: CHAOS_ROUNDS=5 unless said otherwise
+	@for round in $$(seq $${CHAOS_ROUNDS:-5}); do $(RUN) pytest tests/faults || exit 1; done
+
+bench: setup ## Measure latency and drain on a stack of its own, as in BENCHMARKS.md
+	@IMUSTREAM_LOCAL__STATE_DIR=.state/bench cluster/bench/run.sh
 
 lint: setup ## Check formatting, lint, types and import layers
 	@$(RUN) ruff format --check .
