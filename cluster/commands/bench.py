@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 _LATENCY_EXAMPLES = "Example: imustream bench latency --sensors 1000 --seconds 30 --json"
 _DRAIN_EXAMPLES = "Example: imustream bench drain --sensors 1000 --seconds 60 --json"
 
+_RECOVERY_EXAMPLES = "Example: imustream bench recovery --json"
+
 _Sensors = Annotated[int, typer.Option(min=1, help="How many sensors.")]
 _Rate = Annotated[float | None, typer.Option(help="Samples a second (Hz); as set.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
@@ -21,6 +23,7 @@ def register(app: typer.Typer) -> None:
     bench = typer.Typer(no_args_is_help=True, help=__doc__)
     bench.command(epilog=_LATENCY_EXAMPLES)(latency)
     bench.command(epilog=_DRAIN_EXAMPLES)(drain)
+    bench.command(epilog=_RECOVERY_EXAMPLES)(recovery)
     app.add_typer(bench, name="bench", epilog=f"{_LATENCY_EXAMPLES} | {_DRAIN_EXAMPLES}")
 
 
@@ -59,6 +62,16 @@ def drain(
     with _Status() as status:
         run = DrainRun(sensors, rate_hz, seconds)
         figures = measure_drain(settings, stack_id, run, status.say)
+    _print(figures, as_json)
+
+
+def recovery(as_json: _Json = False) -> None:
+    """Kill the bridge and the slots under load, and measure how soon the stream goes on."""
+    from cluster.bench.recovery import measure_recovery
+
+    settings, stack_id = _running()
+    with _Status() as status:
+        figures = measure_recovery(settings, stack_id, status.say)
     _print(figures, as_json)
 
 
