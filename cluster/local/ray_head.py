@@ -1,5 +1,6 @@
 """The Ray head: one node on 127.0.0.1 with its dashboard."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -43,6 +44,8 @@ def ray_server(settings: Settings, runtime_dir: Path) -> Server:
             "RAY_SERVE_HAPROXY_BINARY_PATH": str(_HAPROXY_ON_LOOPBACK),
             "IMUSTREAM_HAPROXY": get_haproxy_binary(),
             "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
+            # A job's `python` is the one that has our packages.
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             # By default actors yield to everything else on the machine, also to the very fleet
             # whose frames they should keep up with.
             "RAY_worker_niceness": "0",
