@@ -47,3 +47,9 @@ def stack() -> Iterator[Stack]:
     """Everything that `imustream up` starts, with pipelines and API."""
     with running_stack(PARTS) as stack:
         yield stack
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what is quick first, and the browser last: its driver keeps an event loop running."""
+    order = ("unit", "integration", "faults", "browser")
+    items.sort(key=lambda item: order.index(item.path.parent.name))

@@ -35,7 +35,11 @@ def place(tables: Any, rules: Any, sensor: int, base: int, timestamp_us: int) ->
     boot = boots[row]
     if _fits(boot.anchor_sample, boot.anchor_us, base, timestamp_us, rules):
         return row, ON_LINE
-    old = boot.old_anchor_sample != NONE
+    # What was sent before the clock step may come after it, but not much: a device that starts
+    # at the same moment of 1970 each time is no late frame of an hour ago.
+    old = boot.old_anchor_sample != NONE and (
+        boot.old_anchor_sample - rules.step_samples <= base < boot.anchor_sample
+    )
     if old and _fits(boot.old_anchor_sample, boot.old_anchor_us, base, timestamp_us, rules):
         return row, ON_OLD_LINE
     before_row = 2 * sensor + (number + 1) % 2

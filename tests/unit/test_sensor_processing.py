@@ -200,6 +200,35 @@ def test_a_clock_that_is_set_while_the_numbering_goes_on_is_a_clock_step(step_s:
     assert not any(row["late"] for row in run.rows)
 
 
+def test_one_wrong_timestamp_is_two_clock_steps_and_windows_go_on() -> None:
+    run = Run().feed(
+        record(frame_on_time(0, 400)), record(frame_on_time(400, 64, START_US + 5 * S))
+    )
+    run.feed(*[record(frame_on_time(464 + 64 * i)) for i in range(100)])
+    assert run.counts["clock_steps"] == 2
+    assert {row["boot"] for row in run.rows} == {0}
+    assert not run.rows[-1]["late"]
+    assert run.windows[-1]["end_us"] > START_US + 25 * S
+
+
+def test_a_late_frame_from_before_a_clock_step_belongs_to_its_boot() -> None:
+    run = Run().feed(
+        record(frame_on_time(0, 400)),
+        record(frame_on_time(464, 400, START_US + 60 * S)),
+        record(frame_on_time(400, 64)),
+    )
+    assert {row["boot"] for row in run.rows} == {0}
+    assert run.counts["clock_steps"] == 1
+
+
+def test_a_device_that_boots_into_1970_again_after_setting_its_clock_has_two_boots() -> None:
+    run = Run().feed(*[record(frame_on_time(500 * i, 500, 0)) for i in range(4)])
+    run.feed(record(frame_on_time(2000, 1000)), record(frame_on_time(3000, 1000)))
+    run.feed(record(frame_on_time(0, 500, S // 10)))
+    assert {row["boot"] for row in run.rows} == {0, 1}
+    assert run.counts["duplicates"] == 0
+
+
 def test_a_clock_set_back_into_closed_windows_makes_samples_late_until_it_is_past_them() -> None:
     run = Run().feed(record(frame_on_time(0, 2000)), record(frame_on_time(2000, 2000)))
     run.feed(record(frame_on_time(4000, 400, START_US - 14 * S)))
