@@ -9,6 +9,7 @@ import ray
 
 from actors.bridge_loop import BridgeLoop
 from actors.code_version import code_version
+from actors.deployment import deployment
 from pipelines.errors import UnavailableError
 from pipelines.settings import Settings
 
@@ -16,19 +17,30 @@ NAME = "imustream-bridge"
 STOP_TIMEOUT_S = 10.0
 START_TIMEOUT_S = 30.0
 _POLL_S = 0.05
+_SECTIONS = {"kafka", "mqtt"}
+"""The settings that the bridge depends on."""
 
 
 class Bridge:
     """Holds the loop. It starts in ``__init__``, so that Ray's restart starts it again."""
 
-    def __init__(self, settings: Settings, version: str) -> None:
+    def __init__(self, settings: Settings, version: str, deployed: str) -> None:
+        self._deployment = deployed
         self._loop = BridgeLoop(settings, version)
         self._thread = threading.Thread(target=self._loop.run, name="bridge", daemon=True)
         self._thread.start()
 
     def status(self) -> dict[str, Any]:
-        """Return the accounts of :class:`actors.bridge_loop.BridgeStatus`, and the process."""
-        return {**self._loop.status(), "running": self._thread.is_alive(), "pid": os.getpid()}
+        """Return the accounts of :class:`actors.bridge_loop.BridgeStatus`, and the process.
+
+        ``deployment`` names the code and the settings that it runs with.
+        """
+        return {
+            **self._loop.status(),
+            "deployment": self._deployment,
+            "running": self._thread.is_alive(),
+            "pid": os.getpid(),
+        }
 
     def stop(self) -> None:
         """Let Kafka take what is in flight, acknowledge it, and leave the broker."""
@@ -37,7 +49,7 @@ class Bridge:
 
 
 def start(settings: Settings) -> None:
-    """Start the bridge, or replace one that runs other code. Ray must be initialised.
+    """Start the bridge, or replace one of another deployment. Ray must be initialised.
 
     Returns once its session is at the broker: from then on nothing published is lost.
 
@@ -46,10 +58,11 @@ def start(settings: Settings) -> None:
             on trying.
     """
     version = code_version()
+    deployed = deployment(version, settings, _SECTIONS)
     running = find(settings)
     if running is not None:
         status = _answer(running.status.remote())
-        if status is not None and status["running"] and status["code_version"] == version:
+        if status is not None and status["running"] and status.get("deployment") == deployed:
             return
         stop(settings)
     actor: Any = (
@@ -61,7 +74,7 @@ def start(settings: Settings) -> None:
             max_restarts=-1,
             num_cpus=0,
         )
-        .remote(settings, version)
+        .remote(settings, version, deployed)
     )
     _await_session(actor)
 

@@ -1,6 +1,5 @@
 """The supervisor as a Ray actor: one in the cluster, restarted by Ray, its loop in a thread."""
 
-import hashlib
 import os
 import threading
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from typing import Any, NamedTuple
 import ray
 
 from actors.code_version import code_version
+from actors.deployment import deployment
 from actors.processor import OperatorFactory
 from actors.supervisor_loop import SupervisorLoop
 from pipelines.errors import UnavailableError
@@ -16,7 +16,8 @@ from pipelines.settings import Settings
 
 NAME = "imustream-supervisor"
 START_TIMEOUT_S = 60.0
-_DIGITS = 12
+_SECTIONS = {"kafka", "processing", "slot", "ray"}
+"""The settings that slots depend on."""
 
 
 class SupervisorStatus(NamedTuple):
@@ -48,21 +49,16 @@ class Supervisor:
         return SupervisorStatus(self._deployment, self._loop.detail, os.getpid())
 
 
-def deployment(settings: Settings) -> str:
-    """Return a short hash of the code and of the settings that slots depend on."""
-    sections = settings.model_dump_json(include={"kafka", "processing", "slot", "ray"})
-    return hashlib.sha256((code_version() + sections).encode()).hexdigest()[:_DIGITS]
-
-
 def start(settings: Settings, pipelines: Mapping[str, OperatorFactory]) -> None:
     """Start the supervisor, in place of one of another deployment. Ray must be initialised.
 
     Raises:
         UnavailableError: Ray did not start it in time.
     """
+    deployed = deployment(code_version(), settings, _SECTIONS)
     running = find(settings)
     if running is not None:
-        if _runs(running, deployment(settings)):
+        if _runs(running, deployed):
             return
         # Wherever this takes it, the next one goes on from there.
         ray.kill(running, no_restart=True)
@@ -75,7 +71,7 @@ def start(settings: Settings, pipelines: Mapping[str, OperatorFactory]) -> None:
             max_restarts=-1,
             num_cpus=0,
         )
-        .remote(settings, pipelines, code_version(), deployment(settings))
+        .remote(settings, pipelines, code_version(), deployed)
     )
     try:
         ray.get(actor.status.remote(), timeout=START_TIMEOUT_S)

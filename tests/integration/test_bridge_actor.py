@@ -1,4 +1,4 @@
-"""The bridge on a real Ray: there once, restarted when killed, replaced by other code."""
+"""The bridge on a real Ray: there once, restarted when killed, replaced by another deployment."""
 
 import os
 import signal
@@ -64,6 +64,15 @@ def test_other_code_replaces_it(settings: Settings, monkeypatch: pytest.MonkeyPa
     bridge.start(settings)
     after = status(settings)
     assert (after["pid"] != before, after["code_version"]) == (True, "newer")
+
+
+def test_other_settings_replace_it(settings: Settings) -> None:
+    before = status(settings)["pid"]
+    changed = settings.model_copy(
+        update={"mqtt": settings.mqtt.model_copy(update={"keepalive_s": 31})}
+    )
+    bridge.start(changed)
+    assert status(settings)["pid"] != before
 
 
 def test_a_stopped_bridge_is_gone_until_it_is_started(settings: Settings) -> None:
