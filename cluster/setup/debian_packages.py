@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from cluster.setup.step import run_tool
 from pipelines.errors import ToolMissingError
 
 _APT = TOOLS / "apt"
+_one_at_a_time = threading.Lock()
+"""apt locks its lists: a second run on them fails, and the steps of the set-up run at once."""
 
 
 def unpack(package: str, title: str) -> None:
@@ -23,7 +26,11 @@ def unpack(package: str, title: str) -> None:
     """
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise ToolMissingError(f"{title} is missing: install it with your system's package manager")
-    downloads = _APT / "downloads"
+    with _one_at_a_time:
+        _unpack(package, _APT / "downloads" / package)
+
+
+def _unpack(package: str, downloads: Path) -> None:
     for folder in (_APT / "state" / "lists" / "partial", _APT / "cache" / "archives" / "partial"):
         folder.mkdir(parents=True, exist_ok=True)
     downloads.mkdir(parents=True, exist_ok=True)
