@@ -1,5 +1,6 @@
 """Eclipse Mosquitto, the MQTT broker."""
 
+import os
 from pathlib import Path
 
 from cluster.local.server import Port, Server, awaited_port
@@ -36,7 +37,8 @@ def _prepare(settings: Settings, home: Path) -> None:
     lines = [
         f"listener {settings.mqtt.port} 127.0.0.1",
         "allow_anonymous true",
-        "user " + data.owner(),  # started as root it would change to a user who owns no data
+        # Started as root it would change to a user who owns no data.
+        *(["user root"] if os.geteuid() == 0 else []),
         "persistence true",
         f"persistence_location {data}/",
         f"autosave_interval {AUTOSAVE_S}",
