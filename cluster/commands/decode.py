@@ -35,6 +35,9 @@ def decode(
         str | None, typer.Option("--hex", metavar="PAYLOAD", help="One payload in hexadecimal.")
     ] = None,
     rate: Annotated[float | None, typer.Option(help="Samples a second (Hz); as set.")] = None,
+    _as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON lines, as it does without this option too.")
+    ] = False,
 ) -> None:
     """Print a JSON line for each payload: its frames with their samples, and its dead letters.
 

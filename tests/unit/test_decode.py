@@ -21,6 +21,15 @@ def test_every_golden_line_is_printed_as_the_fixture_has_it() -> None:
         assert found == approximately(line)
 
 
+def test_json_may_be_asked_for_and_changes_nothing() -> None:
+    printed = [
+        CliRunner().invoke(build_app(), ["decode", "--hex", "7c", *more], catch_exceptions=False)
+        for more in ([], ["--json"])
+    ]
+    assert json.loads(printed[0].stdout)["dead_letters"]
+    assert printed[1].stdout == printed[0].stdout
+
+
 def approximately(value: object) -> object:
     if isinstance(value, float):
         return pytest.approx(value, rel=1e-12)
