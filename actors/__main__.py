@@ -34,13 +34,15 @@ def _start(settings: Settings) -> None:
     created = create_topics(settings.kafka)
     _say(f"topics: {len(created)} created" if created else "topics: all there")
     _connect(settings)
-    bridge.start(settings)
-    _say("bridge: started")
+    launched = bridge.launch(settings)
     supervisor.start(settings, PIPELINES)
     _say("supervisor: started")
     for pipeline in PIPELINES:
         wait_for_generation(settings, pipeline, RUNNING_TIMEOUT_S, _sayer(pipeline), code_version())
         _say(f"{pipeline}: running")
+    # Last, so that a broker that is away does not keep the pipelines from what Kafka holds.
+    bridge.await_session(launched)
+    _say("bridge: started")
 
 
 def _connect(settings: Settings) -> None:

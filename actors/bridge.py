@@ -49,13 +49,14 @@ class Bridge:
 
 
 def start(settings: Settings) -> None:
+    """:func:`launch` the bridge and :func:`await_session`."""
+    await_session(launch(settings))
+
+
+def launch(settings: Settings) -> Any:
     """Start the bridge, or replace one of another deployment. Ray must be initialised.
 
-    Returns once its session is at the broker: from then on nothing published is lost.
-
-    Raises:
-        UnavailableError: Ray did not start it in time, or it could not reach the broker; it goes
-            on trying.
+    Returns its handle at once, while it connects.
     """
     version = code_version()
     deployed = deployment(version, settings, _SECTIONS)
@@ -63,7 +64,7 @@ def start(settings: Settings) -> None:
     if running is not None:
         status = _answer(running.status.remote())
         if status is not None and status["running"] and status.get("deployment") == deployed:
-            return
+            return running
         stop(settings)
     actor: Any = (
         ray.remote(Bridge)
@@ -76,10 +77,16 @@ def start(settings: Settings) -> None:
         )
         .remote(settings, version, deployed)
     )
-    _await_session(actor)
+    return actor
 
 
-def _await_session(actor: Any) -> None:
+def await_session(actor: Any) -> None:
+    """Return once its session is at the broker: from then on nothing published is lost.
+
+    Raises:
+        UnavailableError: Ray did not start it in time, or it could not reach the broker; it goes
+            on trying.
+    """
     deadline_s = time.monotonic() + START_TIMEOUT_S
     while True:
         status = _answer(actor.status.remote())
