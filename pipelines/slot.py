@@ -124,7 +124,8 @@ class Slot(Generic[State]):
         Raises:
             FencedError, TransactionAbortedError, UnavailableError: the run is over: this turn or
                 the one before it could not be committed.
-            PipelineStoppedError: the operator refuses to go on; nothing of this turn is visible.
+            PipelineStoppedError: the operator refuses to go on, or a record is too large to be
+                written; nothing of that turn is visible.
         """
         try:
             messages = self._consumer.consume(self._settings.slot.max_records, wait_s)

@@ -1,6 +1,6 @@
 """The one owner of a transactional producer: what each failure of a transaction means.
 
-Model: Apache Kafka's ``StreamsProducer``. Every operation ends in one of four ways:
+Model: Apache Kafka's ``StreamsProducer``. Every operation ends in one of five ways:
 
 - done;
 - :class:`FencedError`: another instance holds the transactional id (or the coordinator aborted a
@@ -8,7 +8,9 @@ Model: Apache Kafka's ``StreamsProducer``. Every operation ends in one of four w
 - :class:`TransactionAbortedError`: nothing of the transaction is visible, or its outcome is in
   doubt; the caller's state is ahead of what is committed, so drop it, make a new producer (whose
   :meth:`Transactions.open` settles what was in doubt) and restore;
-- :class:`UnavailableError`: the brokers did not answer for the whole of the transaction timeout.
+- :class:`UnavailableError`: the brokers did not answer for the whole of the transaction timeout;
+- :class:`PipelineStoppedError`: a record is too large to be written, however often it is tried;
+  nothing of the transaction is visible.
 """
 
 import contextlib
@@ -17,7 +19,12 @@ from collections.abc import Callable
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from pipelines.errors import FencedError, TransactionAbortedError, UnavailableError
+from pipelines.errors import (
+    FencedError,
+    PipelineStoppedError,
+    TransactionAbortedError,
+    UnavailableError,
+)
 from pipelines.kafka_clients import kafka_error, new_producer, reason, transactional_options
 from pipelines.records import Headers
 from pipelines.settings import KafkaSettings
@@ -79,6 +86,9 @@ class Transactions:
                 if time.monotonic() > deadline:
                     raise self._aborted("produce", "the queue stayed full") from None
             except KafkaException as error:
+                if kafka_error(error).code() == KafkaError.MSG_SIZE_TOO_LARGE:
+                    self.abort()
+                    raise self._too_large(topic, partition, key, value) from None
                 raise self._judge("produce", error) from None
 
     def commit(self) -> None:
@@ -121,6 +131,15 @@ class Transactions:
         if not cause.fatal():
             self.abort()
         return self._aborted(what, cause.str())
+
+    def _too_large(
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None
+    ) -> PipelineStoppedError:
+        return PipelineStoppedError(
+            f"produce of {self._where}: a record for {topic}/{partition} has "
+            f"{len(key or b'') + len(value or b'')} bytes, more than message.max.bytes allows: "
+            "raise it at the brokers and in kafka.options, then start the pipelines again"
+        )
 
     def _aborted(self, what: str, why: str) -> TransactionAbortedError:
         return TransactionAbortedError(

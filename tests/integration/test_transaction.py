@@ -10,6 +10,7 @@ from pipelines.compacted import reader, until_end
 from pipelines.errors import (
     ConfigurationError,
     FencedError,
+    PipelineStoppedError,
     TransactionAbortedError,
     UnavailableError,
 )
@@ -99,12 +100,14 @@ def test_a_fenced_producer_can_neither_begin_nor_commit(place: Place) -> None:
     assert place.committed() == [b"before"]
 
 
-def test_a_record_too_large_aborts_the_transaction(place: Place) -> None:
+def test_a_record_too_large_stops_the_pipeline(place: Place) -> None:
     transactions = place.opened()
     transactions.begin()
     place.produce(transactions, b"small")
-    with pytest.raises(TransactionAbortedError, match="produce of transaction"):
-        place.produce(transactions, bytes(MAX_MESSAGE_BYTES + 1))
+    size = MAX_MESSAGE_BYTES + 1
+    told = rf"{place.name}/0 has {size + len(b'key')} bytes, more than message\.max\.bytes"
+    with pytest.raises(PipelineStoppedError, match=told):
+        place.produce(transactions, bytes(size))
     transactions.close()
     again = place.opened()
     place.write(again, b"after")
