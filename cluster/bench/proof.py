@@ -15,6 +15,6 @@ def proof(settings: Settings, report: Path | None) -> tuple[int, int]:
     """
     result = verify(settings, report)
     if not result.ok and not result.lost and not result.doubled:
-        first = "; ".join(map(str, result.differences[:1]))
+        first = "; ".join([*map(str, result.differences), *result.unproved][:1])
         raise PipelineStoppedError(f"verify found a difference, run `imustream verify`: {first}")
     return result.lost, result.doubled

@@ -50,7 +50,8 @@ def verify(
     """Prove that every byte received is accounted for, each sample and window exactly once.
 
     Reads imu-data-all, what sensor_processing made of it, and its ledgers. Exits with 1 where
-    anything is lost, doubled or wrong; input not yet processed is lag, not loss.
+    anything is lost, doubled or wrong; input not yet processed is lag, not loss, but what a
+    given report cannot be compared with is not proved: exit code 1 too.
     """
     from pipelines.settings import load_settings
     from pipelines.verify import verify as verify_topics
@@ -99,6 +100,8 @@ def _print(result: "VerifyResult") -> None:
     totals = [sum(getattr(row, name) for row in result.partitions) for name in [*_COLUMNS][1:]]
     table.add_row("all", *(f"{total:,}" for total in totals))
     console.print(table)
+    for unproved in result.unproved:
+        console.print(unproved, markup=False)
     for note in result.notes:
         console.print(f"Note: {note}", markup=False)
     for difference in result.differences[:_DIFFERENCES_SHOWN]:
@@ -109,6 +112,8 @@ def _print(result: "VerifyResult") -> None:
         if result.ok
         else f"{result.lost} lost, {result.doubled} doubled, {result.wrong} wrong"
     )
+    if result.unproved:
+        verdict += ", publish -> Kafka not proved"
     console.print(
         f"{verdict}: {frames:,} frames checked in {result.seconds:.1f} s, lag {result.lag:,}."
     )

@@ -54,19 +54,22 @@ class ReportedFleet:
                 self._found[sensor_id] = _Found(partition, sensor.records, sensor.waiting, boots)
 
     def compare(self, result: VerifyResult) -> None:
-        """Report each sensor of which not everything that was acknowledged is in Kafka."""
+        """Report each sensor of which not everything that was acknowledged is in Kafka.
+
+        What cannot be compared goes to ``result.unproved``.
+        """
         published, acknowledged = self._messages["published"], self._messages["acknowledged"]
         if acknowledged != published:
-            result.notes.append(
-                f"the report has {published} messages published and {acknowledged} acknowledged: "
-                "it does not say which, so it is not compared"
+            result.unproved.append(
+                f"publish -> Kafka not proved: the report has {published} messages published and "
+                f"{acknowledged or 0} acknowledged, and does not say which"
             )
             return
         waiting = [sensor_id for sensor_id, found in self._found.items() if found.waiting]
         if waiting:
-            result.notes.append(
-                f"{len(waiting)} sensors of the report, such as {waiting[0]}, have records not "
-                "yet processed, and are not compared with it"
+            result.unproved.append(
+                f"publish -> Kafka not proved: {len(waiting)} sensors of the report, such as "
+                f"{waiting[0]}, have records not yet processed; verify again when lag is 0"
             )
         nothing = _Found(0, 0, 0, [])
         for sensor_id, messages in self._sent.items():
