@@ -65,7 +65,7 @@ def measure_drain(
     spent = cpu.seconds()
     follower.close()
     report("proving that nothing is lost or doubled")
-    lost, doubled = proof(settings, None)
+    proved = proof(settings, None)
     samples = last.samples - before
     return {
         "samples_per_s": round((last.samples - first.samples) / (last.at_s - first.at_s)),
@@ -73,8 +73,8 @@ def measure_drain(
         "frames": frames,
         "seconds": round(last.at_s - first.at_s, 2),
         "slots": record.slots,
-        "lost": lost,
-        "doubled": doubled,
+        "lost": proved.lost,
+        "doubled": proved.doubled,
         "stages": {
             "operator_alone": {"samples_per_cpu_s": operator_rate},
             **{

@@ -76,13 +76,19 @@ async def _measure(
     await _all_arrived(watchers, len(mine))
     watching.cancel()
     report("proving that nothing is lost or doubled")
-    lost, doubled = await asyncio.to_thread(proof, settings, folder / "report.json")
+    proved = await asyncio.to_thread(proof, settings, folder / "report.json")
     figures = await asyncio.to_thread(_figures, settings, mine, watchers.arrivals)
+    lost = {
+        "mosquitto_to_bridge": proved.lost_before_kafka,
+        "kafka_and_slot": proved.lost_in_processing,
+        "commit_and_live": figures["samples_missed_by_clients"],
+    }
     return {
         **figures,
         "samples_per_s": round(sent["samples"] / run.seconds),
-        "lost": lost + figures["missed_by_clients"],
-        "doubled": doubled,
+        "lost": sum(lost.values()),
+        "lost_by_stage": lost,
+        "doubled": proved.doubled,
         "sensors": run.sensors,
         "rate_hz": run.rate_hz,
         "watched": len(watched),
@@ -150,6 +156,11 @@ def _figures(settings: Settings, sent: Any, arrivals: Sequence[Arrival]) -> dict
     keys = list(
         zip(sent["sensor_id"].to_pylist(), sent["base_sample_number"].to_pylist(), strict=True)
     )
+    missed = [
+        samples
+        for key, samples in zip(keys, sent["num_samples"].to_pylist(), strict=True)
+        if key not in first
+    ]
     published = dict(zip(keys, sent["publish_us"].to_pylist(), strict=True))
     begin_us = min(published.values()) + WARM_UP_S * 1e6
     timed = [k for k in keys if k in first and published[k] >= begin_us]
@@ -179,7 +190,8 @@ def _figures(settings: Settings, sent: Any, arrivals: Sequence[Arrival]) -> dict
             "commit_and_live": _percentiles((at[:, 3] - at[:, 2]) / 1e3),
         },
         "frames_timed": len(timed),
-        "missed_by_clients": sum(k not in first for k in keys),
+        "frames_missed_by_clients": len(missed),
+        "samples_missed_by_clients": sum(missed),
     }
 
 

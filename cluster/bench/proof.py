@@ -4,11 +4,11 @@ from pathlib import Path
 
 from pipelines.errors import PipelineStoppedError
 from pipelines.settings import Settings
-from pipelines.verify import verify
+from pipelines.verify import VerifyResult, verify
 
 
-def proof(settings: Settings, report: Path | None) -> tuple[int, int]:
-    """Return how many samples or frames are lost and doubled.
+def proof(settings: Settings, report: Path | None) -> VerifyResult:
+    """Return what is lost and doubled.
 
     Raises:
         PipelineStoppedError: something else is wrong, so that the figures mean nothing.
@@ -17,4 +17,4 @@ def proof(settings: Settings, report: Path | None) -> tuple[int, int]:
     if not result.ok and not result.lost and not result.doubled:
         first = "; ".join([*map(str, result.differences), *result.unproved][:1])
         raise PipelineStoppedError(f"verify found a difference, run `imustream verify`: {first}")
-    return result.lost, result.doubled
+    return result

@@ -44,8 +44,13 @@ def measure_recovery(settings: Settings, stack_id: str, report: Report) -> dict[
             killed_us = _kill(stack_id, title)
             seconds[name] = round((_wait(follow, after_us=killed_us) - killed_us) / 1e6, 2)
     report("proving that nothing is lost or doubled")
-    lost, doubled = proof(settings, None)
-    return {"back_at_work_s": seconds, "sensors": SENSORS, "lost": lost, "doubled": doubled}
+    proved = proof(settings, None)
+    return {
+        "back_at_work_s": seconds,
+        "sensors": SENSORS,
+        "lost": proved.lost,
+        "doubled": proved.doubled,
+    }
 
 
 @contextmanager

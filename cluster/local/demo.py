@@ -21,7 +21,10 @@ _END_WAIT_S = 20.0
 
 
 class Stage(NamedTuple):
-    """One row of what the demo prints; None where there is nothing to say."""
+    """One row of what the demo prints; None where there is nothing to say.
+
+    ``lost`` counts samples, in processing dead letters and windows too.
+    """
 
     name: str
     frames: int
@@ -95,22 +98,19 @@ def ledger_counts(kafka: KafkaSettings) -> Counter[str]:
 
 
 def _stages(figures: dict[str, Any], counts: Counter[str]) -> list[Stage]:
-    times = figures["stages"]
-    missed = figures["missed_by_clients"]
-    lost = figures["lost"] - missed
+    times, lost = figures["stages"], figures["lost_by_stage"]
     frames, samples = counts["frames"], counts["samples"]
     done, done_samples = counts["transformed"], counts["samples_transformed"]
+    shown = done - figures["frames_missed_by_clients"]
+    shown_samples = done_samples - figures["samples_missed_by_clients"]
+    rows = [
+        ("Mosquitto, bridge", frames, samples, "mosquitto_to_bridge"),
+        ("Kafka, sensor_processing", done, done_samples, "kafka_and_slot"),
+        ("commit, live, WebSocket", shown, shown_samples, "commit_and_live"),
+    ]
     return [
-        Stage("Mosquitto, bridge", frames, samples, lost, *_times(times["mosquitto_to_bridge"])),
-        Stage("Kafka, sensor_processing", done, done_samples, 0, *_times(times["kafka_and_slot"])),
-        Stage(
-            "commit, live, WebSocket",
-            done - missed,
-            done_samples,
-            missed,
-            *_times(times["commit_and_live"]),
-        ),
-        Stage("publish to WebSocket", done - missed, done_samples, lost + missed, *_times(figures)),
+        *(Stage(name, f, s, lost[stage], *_times(times[stage])) for name, f, s, stage in rows),
+        Stage("publish to WebSocket", shown, shown_samples, figures["lost"], *_times(figures)),
     ]
 
 

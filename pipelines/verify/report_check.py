@@ -92,6 +92,7 @@ class ReportedFleet:
                     for name in FIELDS
                     if sent[name] != has[name]
                 )
+                result.samples_unreceived += max(0, sent["samples"] - has["samples"])
                 kind: Kind = "lost" if has["samples"] < sent["samples"] else "wrong"
                 self._differ(result, kind, what, sensor_id, found, number)
 

@@ -76,11 +76,13 @@ class PartitionRow:
 class VerifyResult:
     """All partitions, and what was compared with the simulator's report.
 
+    ``samples_unreceived`` counts samples that were sent by the report and are not in Kafka;
     ``unproved`` says what of publish -> Kafka could not be compared, though a report was given.
     """
 
     partitions: list[PartitionRow]
     report_differences: list[Difference] = field(default_factory=list)
+    samples_unreceived: int = 0
     unproved: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -89,6 +91,16 @@ class VerifyResult:
     def lost(self) -> int:
         """Samples, dead letters and windows that are missing."""
         return self._sum("lost") + sum(d.kind == "lost" for d in self.report_differences)
+
+    @property
+    def lost_before_kafka(self) -> int:
+        """Samples lost between publish and Kafka; differences, where those tell of no sample."""
+        return max(self.samples_unreceived, sum(d.kind == "lost" for d in self.report_differences))
+
+    @property
+    def lost_in_processing(self) -> int:
+        """Samples, dead letters and windows lost between Kafka and the transformed records."""
+        return self._sum("lost")
 
     @property
     def doubled(self) -> int:

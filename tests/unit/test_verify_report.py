@@ -54,3 +54,8 @@ def test_a_report_of_records_not_yet_processed_is_not_proved() -> None:
     assert (result.ok, result.lost) == (False, 0)
     assert result.unproved[0].startswith("publish -> Kafka not proved: 1 sensors of the report")
     assert result.as_json()["unproved"] == result.unproved
+
+
+def test_what_was_sent_and_is_not_there_is_lost_before_kafka() -> None:
+    result = compared(frames=1)
+    assert (result.ok, result.lost_before_kafka, result.lost_in_processing) == (False, 64, 0)
