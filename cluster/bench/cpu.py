@@ -42,7 +42,7 @@ class CpuMeter:
         for (pid, part), before_s in self._before.items():
             if psutil.pid_exists(pid):
                 spent[part] -= before_s
-        return {part: round(s, 3) for part, s in sorted(spent.items()) if s > 0}
+        return {part: round(s, 3) for part, s in sorted(spent.items()) if s >= 0.01}
 
     def _read(self) -> Mapping[tuple[int, str], float]:
         found: dict[tuple[int, str], float] = {}
