@@ -50,6 +50,9 @@ def stack() -> Iterator[Stack]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what is quick first, and the browser last: its driver keeps an event loop running."""
-    order = ("unit", "integration", "faults", "browser")
+    """Run what is quick first; the browser after all that needs an event loop of its own.
+
+    Its driver keeps one running. The faults come last: they leave hundreds of sensors behind.
+    """
+    order = ("unit", "integration", "browser", "faults")
     items.sort(key=lambda item: order.index(item.path.parent.name))
