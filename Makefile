@@ -40,7 +40,7 @@ lock: setup ## Resolve the newest Python packages anew into requirements.lock
 	@$(RUN) piptools compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras \
 		--no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 		--no-emit-options --annotation-style=line --build-deps-for=editable \
-		--extra=local --extra=dev --output-file=requirements.lock pyproject.toml
+		--extra=local --extra=train --extra=dev --output-file=requirements.lock pyproject.toml
 
 clean: ## Remove all that was installed; the data in .state stay
 	@rm -rf .venv .tools node_modules

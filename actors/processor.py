@@ -2,16 +2,15 @@
 
 import threading
 from collections.abc import Callable
-from typing import Any
 
 from actors.process_tuning import keep_freed_memory, spare_the_collector
-from pipelines.operators.operator import Operator
 from pipelines.owned_partition import SlotIdentity
 from pipelines.settings import Settings
 from pipelines.slot_loop import SlotLoop, SlotStatus
+from pipelines.slot_run import NewRun
 
-OperatorFactory = Callable[[Settings, str], Operator[Any]]
-"""Makes a pipeline's operator of the settings and the code version."""
+RunFactory = Callable[[Settings, SlotIdentity], NewRun]
+"""Prepares, once a process, what starts each run of a slot."""
 
 STOP_TIMEOUT_S = 10.0
 
@@ -19,13 +18,11 @@ STOP_TIMEOUT_S = 10.0
 class Processor:
     """Holds the loop. It starts in ``__init__``, so that Ray's restart starts it again."""
 
-    def __init__(
-        self, make_operator: OperatorFactory, settings: Settings, identity: SlotIdentity
-    ) -> None:
-        operator = make_operator(settings, identity.code_version)
+    def __init__(self, make_run: RunFactory, settings: Settings, identity: SlotIdentity) -> None:
+        new_run = make_run(settings, identity)
         keep_freed_memory()
         spare_the_collector()
-        self._loop = SlotLoop(operator, settings, identity)
+        self._loop = SlotLoop(new_run, settings, identity)
         self._thread = threading.Thread(target=self._loop.run, name="slot", daemon=True)
         self._thread.start()
 

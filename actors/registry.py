@@ -1,14 +1,18 @@
-"""The pipelines there are, by name, and how the operator of each is made."""
+"""The pipelines there are, by name, and how a slot of each is run."""
 
 from collections.abc import Mapping
 
-from actors.processor import OperatorFactory
+from actors.processor import RunFactory
 from pipelines.operators.sensor_processing import SensorProcessing
+from pipelines.owned_partition import SlotIdentity
 from pipelines.settings import Settings
+from pipelines.slot import Slot
+from pipelines.slot_run import NewRun
 
 
-def _sensor_processing(settings: Settings, code_version: str) -> SensorProcessing:
-    return SensorProcessing(settings.processing, code_version)
+def _sensor_processing(settings: Settings, identity: SlotIdentity) -> NewRun:
+    operator = SensorProcessing(settings.processing, identity.code_version)
+    return lambda: Slot(operator, settings, identity)
 
 
-PIPELINES: Mapping[str, OperatorFactory] = {SensorProcessing.name: _sensor_processing}
+PIPELINES: Mapping[str, RunFactory] = {SensorProcessing.name: _sensor_processing}

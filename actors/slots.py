@@ -5,7 +5,7 @@ from typing import Any
 
 import ray
 
-from actors.processor import STOP_TIMEOUT_S, OperatorFactory, Processor
+from actors.processor import STOP_TIMEOUT_S, Processor, RunFactory
 from actors.slot_names import SlotName, parse
 from pipelines.owned_partition import SlotIdentity
 from pipelines.settings import Settings
@@ -22,9 +22,7 @@ def present(settings: Settings) -> list[SlotName]:
     return [slot for slot in map(parse, names) if slot is not None]
 
 
-def start(
-    settings: Settings, name: SlotName, make_operator: OperatorFactory, identity: SlotIdentity
-) -> None:
+def start(settings: Settings, name: SlotName, make_run: RunFactory, identity: SlotIdentity) -> None:
     """Start a slot's actor; Ray restarts its process from now on."""
     ray.remote(Processor).options(
         name=str(name),
@@ -33,7 +31,7 @@ def start(
         max_restarts=-1,
         num_cpus=_SLOT_CPUS,
         get_if_exists=True,
-    ).remote(make_operator, settings, identity)
+    ).remote(make_run, settings, identity)
 
 
 def stop(settings: Settings, names: Iterable[SlotName]) -> None:

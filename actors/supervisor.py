@@ -9,7 +9,7 @@ import ray
 
 from actors.code_version import code_version
 from actors.deployment import deployment
-from actors.processor import OperatorFactory
+from actors.processor import RunFactory
 from actors.supervisor_loop import SupervisorLoop
 from pipelines.errors import UnavailableError
 from pipelines.settings import Settings
@@ -35,7 +35,7 @@ class Supervisor:
     def __init__(
         self,
         settings: Settings,
-        pipelines: Mapping[str, OperatorFactory],
+        pipelines: Mapping[str, RunFactory],
         version: str,
         deployed: str,
     ) -> None:
@@ -49,7 +49,7 @@ class Supervisor:
         return SupervisorStatus(self._deployment, self._loop.detail, os.getpid())
 
 
-def start(settings: Settings, pipelines: Mapping[str, OperatorFactory]) -> None:
+def start(settings: Settings, pipelines: Mapping[str, RunFactory]) -> None:
     """Start the supervisor, in place of one of another deployment. Ray must be initialised.
 
     Raises:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import msgspec
 
 from actors import slots
-from actors.processor import OperatorFactory
+from actors.processor import RunFactory
 from actors.slot_names import needs_new_generation, next_generation, plan
 from pipelines.control import HEADERS, Control, ControlFollower, ControlState, clear_alarm
 from pipelines.errors import FencedError, ImustreamError
@@ -37,7 +37,7 @@ class SupervisorLoop:
     def __init__(
         self,
         settings: Settings,
-        pipelines: Mapping[str, OperatorFactory],
+        pipelines: Mapping[str, RunFactory],
         code_version: str,
         deployment: str,
     ) -> None:

@@ -1,14 +1,16 @@
 """See from Kafka alone whether the wanted generation of a pipeline runs."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from pipelines.changelog import read_changelog
 from pipelines.control import read_control
 from pipelines.errors import PipelineStoppedError, UnavailableError
+from pipelines.ledger import Ledger
 from pipelines.settings import Settings
-from pipelines.topics import PARTITIONS
+from pipelines.sinks.sink_offsets import Mark, Place, read_group_marks
+from pipelines.topics import PARTITIONS, SINKS
 
 _POLL_S = 0.25
 
@@ -64,15 +66,34 @@ def _look(
     ]
     if alarms:
         raise PipelineStoppedError(f"{pipeline} slot {alarms[0].slot}: {alarms[0].message}")
-    saved = read_changelog(settings.kafka, f"{pipeline}-changelog", range(PARTITIONS))
-    ledgers = [entry.ledger for entry in saved.values() if entry.ledger]
+    owners = _owners(settings, pipeline)
+    # A sink owns a partition number once it has committed it in every topic that it reads.
     owned = sum(
-        ledger.generation == record.generation and code_version in (None, ledger.code_version)
-        for ledger in ledgers
+        bool(of_partition)
+        and all(
+            owner.generation == record.generation and code_version in (None, owner.code_version)
+            for owner in of_partition
+        )
+        for of_partition in owners
     )
     progress = GenerationProgress(record.generation, record.running_slots, owned)
     as_wanted = record.slots == record.running_slots
     return progress, as_wanted and (record.paused or owned == PARTITIONS)
+
+
+def _owners(settings: Settings, pipeline: str) -> Sequence[Sequence[Ledger | Mark]]:
+    """Return for each partition number who committed last, in each topic a sink reads."""
+    if pipeline not in SINKS:
+        saved = read_changelog(settings.kafka, f"{pipeline}-changelog", range(PARTITIONS))
+        return [[entry.ledger] if entry.ledger else [] for entry in saved.values()]
+    inputs = SINKS[pipeline]
+    places = [Place(topic, partition) for topic in inputs for partition in range(PARTITIONS)]
+    marks = read_group_marks(settings.kafka, pipeline, places)
+    found = [
+        [marks[place] for place in places if place.partition == partition and place in marks]
+        for partition in range(PARTITIONS)
+    ]
+    return [of_partition if len(of_partition) == len(inputs) else [] for of_partition in found]
 
 
 def _too_long(pipeline: str, seen: GenerationProgress | None, timeout_s: float) -> str:

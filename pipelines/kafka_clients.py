@@ -1,7 +1,8 @@
 """The librdkafka options of every Kafka client of ours, and what its errors mean in words."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
@@ -9,6 +10,7 @@ from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 from pipelines.errors import UnavailableError
 from pipelines.settings import KafkaSettings
 
+Answer = TypeVar("Answer")
 Options = dict[str, str | int | float | bool]
 
 LOGGER = logging.getLogger("imustream.kafka")
@@ -146,12 +148,21 @@ def _is_transient(error: BaseException) -> bool:
     return isinstance(error, KafkaException) and transient(kafka_error(error))
 
 
-@retry(
+_patient = retry(
     retry=retry_if_exception(_is_transient),
     stop=stop_after_delay(REQUEST_TIMEOUT_S),
     wait=wait_fixed(0.05),
     reraise=True,
 )
+
+
+@_patient
+def retry_transient(ask: Callable[[], Answer]) -> Answer:
+    """Ask the brokers again while they settle, for ten seconds; raises KafkaException."""
+    return ask()
+
+
+@_patient
 def watermarks(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
     """Return the first offset that exists and the one after the last committed record.
 

@@ -11,7 +11,7 @@ from pipelines.batching import split
 from pipelines.changelog import Saved
 from pipelines.ledger import LEDGER_KEY, SNAPSHOT_KEY, Ledger, Snapshot, encode
 from pipelines.operators.operator import Operator
-from pipelines.records import InputBatch, Output
+from pipelines.records import InputBatch
 
 State = TypeVar("State")
 
@@ -83,8 +83,16 @@ class OwnedPartition(Generic[State]):
         """Whether a snapshot now would spare a restart any replay."""
         return not self.replaying and self._ledger.snapshot_offset < self.next_offset
 
-    def step(self, batch: InputBatch) -> list[Output] | None:
-        """Take in the next records; returns None when all of them had been committed before."""
+    @property
+    def must_save(self) -> bool:
+        """Whether the operator asks for a snapshot in the next transaction."""
+        return self._operator.must_save(self._state)
+
+    def replay(self, batch: InputBatch) -> tuple[State, InputBatch] | None:
+        """Take in what had been committed before, and return the rest for the operator to step.
+
+        None when there is no rest.
+        """
         fresh: InputBatch | None = batch
         if self.replaying:
             known, fresh = split(batch, self.next_offset)
@@ -93,9 +101,8 @@ class OwnedPartition(Generic[State]):
                 self.position = int(known.offsets[-1]) + 1
         if fresh is None:
             return None
-        outputs = self._operator.step(self._state, fresh)
         self.position = self.next_offset = int(fresh.offsets[-1]) + 1
-        return outputs
+        return self._state, fresh
 
     def takeover_records(self, committed_us: int) -> list[tuple[bytes, bytes | None]]:
         """Return the ledger as it was, in the name of this slot: it owns the partition now."""

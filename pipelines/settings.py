@@ -93,6 +93,103 @@ class ProcessingSettings(BaseModel):
     )
 
 
+class SessionSettings(BaseModel):
+    """When motion windows make a session."""
+
+    gap_s: float = Field(600.0, gt=0, description="Event time without a window that ends one.")
+    silence_ticks: int = Field(
+        600, ge=2, description="Ticks (seconds) without a window that end a sensor's session."
+    )
+    update_ticks: int = Field(
+        10, ge=1, description="An open session is told at most this often, in ticks (seconds)."
+    )
+    amend_ticks: int = Field(
+        86_400, ge=1, description="How long an ended session can be amended, in ticks (seconds)."
+    )
+    kept_sessions: int = Field(
+        16, ge=2, description="Sessions of a sensor that are kept; beyond it the oldest are done."
+    )
+    pending_windows: int = Field(
+        64, ge=1, description="Velocity windows of a sensor that wait for their motion window."
+    )
+
+
+class InferenceSettings(BaseModel):
+    """The model inside the stream, and the replicas that run models."""
+
+    model: str = Field("velocity", description="The model that ml_inference runs.")
+    channel: str = Field("stable", description="Its channel, where no control record says.")
+    replicas: int = Field(1, ge=1, description="Replicas of the inference deployment.")
+    threads: int = Field(1, ge=1, description="Threads of one onnxruntime session.")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="What onnxruntime runs on.")
+    gpus_per_replica: float = Field(
+        1.0, gt=0, description="GPUs of a replica, fractions too; used where device is cuda."
+    )
+    max_batch: int = Field(64, ge=1, description="Most requests of one adaptive batch.")
+    batch_wait_ms: float = Field(2.0, ge=0, description="How long a batch waits to fill.")
+    max_queue: int = Field(256, ge=1, description="Requests that wait; beyond it 503 at once.")
+    max_request_bytes: int = Field(
+        67_108_864, ge=1024, description="A larger request body is refused."
+    )
+    turn_ms: int = Field(50, ge=1, le=1_000, description="How long a turn of ml_inference waits.")
+    timeout_s: float = Field(30.0, gt=0, description="A call to a model that takes longer failed.")
+    reset_gap_s: float = Field(
+        0.5, ge=0, description="A gap of samples longer than this resets a sensor's model state."
+    )
+    on_nan: Literal["dead_letter", "stop"] = Field(
+        "dead_letter", description="What becomes of samples that the model gives no number for."
+    )
+    poll_s: float = Field(2.0, gt=0, description="How often the channel's version is looked up.")
+
+
+class ModelStoreSettings(BaseModel):
+    """Where models are kept."""
+
+    url: str = Field(
+        "file://.state/models", description="file:///folder or s3://bucket/prefix of the models."
+    )
+
+
+class S3Settings(BaseModel):
+    """The S3 service behind every s3:// address; unset values come as boto3 finds them."""
+
+    endpoint_url: str | None = Field(None, description="Endpoint; none for AWS itself.")
+    region: str = Field("us-east-1", description="Region.")
+    access_key: str | None = Field(None, description="Access key id.")
+    secret_key: SecretStr | None = Field(None, description="Secret access key.")
+
+
+class ArchiveSettings(BaseModel):
+    """The Parquet archive."""
+
+    url: str = Field(
+        "file://.state/archive", description="file:///folder or s3://bucket/prefix of the archive."
+    )
+    max_rows: int = Field(
+        1_000_000, ge=1, description="Rows of one partition of a topic after which it is written."
+    )
+    max_bytes: int = Field(
+        67_108_864, ge=1024, description="Kafka bytes of one partition after which it is written."
+    )
+    max_buffer_bytes: int = Field(
+        536_870_912, ge=65_536, description="Kafka bytes that wait in one slot; the largest go."
+    )
+    max_record_s: float = Field(
+        900.0, gt=0, description="Span of the records' Kafka time after which they are written."
+    )
+    max_staleness_s: float = Field(
+        300.0, gt=0, description="Longest a record waits, by the wall clock, to be written."
+    )
+
+
+class WriterSettings(BaseModel):
+    """The session writer."""
+
+    max_batch: int = Field(
+        50, ge=1, le=50, description="Documents in one bulk write; FerretDB hangs far above it."
+    )
+
+
 class SlotSettings(BaseModel):
     """How a processor's loop turns."""
 
@@ -177,6 +274,12 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     mongo: MongoSettings = MongoSettings()
     processing: ProcessingSettings = ProcessingSettings()
+    sessions: SessionSettings = SessionSettings()
+    inference: InferenceSettings = InferenceSettings()
+    models: ModelStoreSettings = ModelStoreSettings()
+    archive: ArchiveSettings = ArchiveSettings()
+    s3: S3Settings = S3Settings()
+    writer: WriterSettings = WriterSettings()
     slot: SlotSettings = SlotSettings()
     live: LiveSettings = LiveSettings()
     serve: ServeSettings = ServeSettings()

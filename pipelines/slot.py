@@ -20,12 +20,13 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from pipelines.batching import group
 from pipelines.changelog import Saved, read_changelog
 from pipelines.control import ControlState, read_control
-from pipelines.errors import FencedError, PipelineStoppedError, UnavailableError
+from pipelines.errors import PipelineStoppedError, UnavailableError
 from pipelines.kafka_clients import Options, consumer_options, new_consumer, unavailable, watermarks
 from pipelines.operators.operator import Operator
 from pipelines.owned_partition import OwnedPartition, SlotIdentity
 from pipelines.records import Output
 from pipelines.settings import Settings
+from pipelines.slot_run import stop_if_older, stop_if_superseded
 from pipelines.topics import CONTENT_TYPE, JSON_TYPE, PARTITIONS
 from pipelines.transaction import Transactions
 
@@ -60,9 +61,16 @@ class Slot(Generic[State]):
     """The clients and the state of one run; not for use by several threads."""
 
     def __init__(
-        self, operator: Operator[State], settings: Settings, identity: SlotIdentity
+        self,
+        operator: Operator[State],
+        settings: Settings,
+        identity: SlotIdentity,
+        turn_ms: int | None = None,
     ) -> None:
-        """Make the clients; nothing is read or fenced before :meth:`open`."""
+        """Make the clients; nothing is read or fenced before :meth:`open`.
+
+        ``turn_ms``: how long a turn waits for records; as set in ``slot`` unless given.
+        """
         self._operator = operator
         self._settings = settings
         self._identity = identity
@@ -78,6 +86,7 @@ class Slot(Generic[State]):
         self._committer = ThreadPoolExecutor(1, f"commit-{identity.slot}")
         self._under_way: Future[list[TopicPartition]] | None = None
         self._group_offsets_due_s = 0.0
+        self.turn_s = (settings.slot.turn_ms if turn_ms is None else turn_ms) / 1000
         self.commits = 0
         self.last_commit_us = 0
 
@@ -93,9 +102,7 @@ class Slot(Generic[State]):
         """
         self._transactions.open()
         control = read_control(self._settings.kafka)
-        record = control.pipelines.get(self._identity.pipeline)
-        if record is not None:
-            self._stop_if_superseded(record.generation)
+        stop_if_superseded(self._identity, control)
         partitions = partitions_of(self._identity.slot, self._identity.slots)
         saved = read_changelog(self._settings.kafka, self._operator.changelog_topic, partitions)
         now_s = time.monotonic()
@@ -133,14 +140,15 @@ class Slot(Generic[State]):
         except KafkaException as error:
             where = self._settings.kafka.bootstrap_servers
             raise unavailable(error, f"reading {self._topic}", where) from None
-        outputs: dict[int, list[Output]] = {}
-        for partition, batch in batches.items():
-            produced = self._owned[partition].step(batch)
-            if produced is not None:
-                outputs[partition] = produced
-        if outputs:
+        fresh = {p: self._owned[p].replay(batch) for p, batch in batches.items()}
+        turns = {p: turn for p, turn in fresh.items() if turn is not None}
+        if turns:
+            stepped = self._operator.step_all(list(turns.values()))
+            outputs = dict(zip(turns, stepped, strict=True))
             now_s = time.monotonic()
-            due = {p for p in outputs if self._snapshot_due_s[p] <= now_s}
+            due = {
+                p for p in outputs if self._snapshot_due_s[p] <= now_s or self._owned[p].must_save
+            }
             for partition in due:
                 self._snapshot_due_s[partition] = now_s + self._settings.slot.snapshot_s
             self._commit_next(outputs, due)
@@ -221,20 +229,13 @@ class Slot(Generic[State]):
             with contextlib.suppress(KafkaException):
                 self._consumer.commit(offsets=offsets, asynchronous=True)
 
-    def _stop_if_superseded(self, generation: int) -> None:
-        if generation > self._identity.generation:
-            raise FencedError(
-                f"slot {self._identity.slot} of {self._identity.pipeline}: generation "
-                f"{self._identity.generation} is superseded by {generation}: it stops"
-            )
-
     def _first_offset(self, partition: int, saved: Saved) -> int:
         """Return where an unknown partition begins, once what is needed is seen to exist."""
         low, high = watermarks(self._consumer, self._topic, partition)
         ledger = saved.ledger
         if ledger is None:
             return low
-        self._stop_if_superseded(ledger.generation)
+        stop_if_older(self._identity, ledger.generation)
         deadline = time.monotonic() + _END_AWAITED_S
         while high < ledger.next_offset and time.monotonic() < deadline:
             # A broker that has just become the leader learns of the last records with a delay.

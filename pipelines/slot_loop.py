@@ -4,7 +4,7 @@ import logging
 import os
 import threading
 import time
-from typing import Generic, Literal, TypeVar
+from typing import Literal
 
 import msgspec
 
@@ -16,17 +16,15 @@ from pipelines.errors import (
     TransactionAbortedError,
     UnavailableError,
 )
-from pipelines.operators.operator import Operator
 from pipelines.owned_partition import SlotIdentity
 from pipelines.settings import Settings
-from pipelines.slot import Slot
+from pipelines.slot_run import NewRun, SlotRun
 
 _LOGGER = logging.getLogger("imustream.slot")
 
 FIRST_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 5.0
 
-State = TypeVar("State")
 Phase = Literal["starting", "running", "retrying", "stopped", "fenced", "ended"]
 """stopped: an operator must decide; fenced: a newer instance runs; ended: asked to stop."""
 
@@ -52,14 +50,12 @@ def backoff_s(failures: int) -> float:
     return min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(failures, 16))
 
 
-class SlotLoop(Generic[State]):
+class SlotLoop:
     """Runs a slot until :meth:`stop`, or until it is fenced or the pipeline stops itself."""
 
-    def __init__(
-        self, operator: Operator[State], settings: Settings, identity: SlotIdentity
-    ) -> None:
+    def __init__(self, new_run: NewRun, settings: Settings, identity: SlotIdentity) -> None:
         """Prepare; :meth:`run` does the work."""
-        self._operator = operator
+        self._new_run = new_run
         self._settings = settings
         self._identity = identity
         self._stopping = threading.Event()
@@ -98,7 +94,7 @@ class SlotLoop(Generic[State]):
 
     def _run_once(self) -> None:
         self.status.runs += 1
-        slot = Slot(self._operator, self._settings, self._identity)
+        slot = self._new_run()
         try:
             control = slot.open()
             self._become("running", "")
@@ -106,14 +102,13 @@ class SlotLoop(Generic[State]):
         finally:
             slot.close()
 
-    def _turn_until_stopped(self, slot: Slot[State], control: ControlState) -> None:
-        turn_s = self._settings.slot.turn_ms / 1000
-        wait_s = turn_s
+    def _turn_until_stopped(self, slot: SlotRun, control: ControlState) -> None:
+        wait_s = slot.turn_s
         cleared = False
         while not self._stopping.is_set():
             records = slot.turn(wait_s)
             # A full turn means a backlog: take the next at once.
-            wait_s = 0.0 if records >= self._settings.slot.max_records else turn_s
+            wait_s = 0.0 if records >= self._settings.slot.max_records else slot.turn_s
             self.status.records += records
             if slot.commits == 0:
                 continue

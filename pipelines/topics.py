@@ -13,6 +13,15 @@ SENSOR_PROCESSING_CHANGELOG = "sensor-processing-changelog"
 SESSION_AGGREGATION_CHANGELOG = "session-aggregation-changelog"
 ML_INFERENCE_CHANGELOG = "ml-inference-changelog"
 
+SESSION_WRITER = "session-writer"
+ARCHIVE = "archive"
+SINKS: dict[str, tuple[str, ...]] = {
+    SESSION_WRITER: (SESSIONS,),
+    ARCHIVE: (RAW, TRANSFORMED, AGGREGATED, PREDICTIONS, SESSIONS, DEAD_LETTERS),
+}
+"""The pipelines that end outside Kafka, and what they read; how far they are stands in the offsets
+of their consumer groups. Every other pipeline has a changelog."""
+
 PARTITIONS = 10
 """Partitions of every data topic. It never changes after creation: a sensor's partition is
 ``murmur2(sensor_id) mod 10``, and all its state lives there."""

@@ -17,7 +17,7 @@ import contextlib
 import time
 from collections.abc import Callable
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from pipelines.errors import (
     FencedError,
@@ -90,6 +90,17 @@ class Transactions:
                     self.abort()
                     raise self._too_large(topic, partition, key, value) from None
                 raise self._judge("produce", error) from None
+
+    def send_offsets(self, offsets: list[TopicPartition], group: object) -> None:
+        """Let the commit hold these offsets of a consumer group; raises as the module says.
+
+        It can wait for ever when a broker restarts (librdkafka issues 5456 and 5511): call it
+        where somebody watches the time.
+        """
+        self._attempt(
+            "send_offsets",
+            lambda timeout_s: self._producer.send_offsets_to_transaction(offsets, group, timeout_s),
+        )
 
     def commit(self) -> None:
         """Deliver all records and commit; raises as the module says."""

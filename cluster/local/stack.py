@@ -51,6 +51,11 @@ class Stack:
         chosen.kafka.min_insync_replicas = min(2, brokers)
         chosen.ray.address = f"127.0.0.1:{settings.local.ray_port}"
         chosen.local.state_dir = self.folder.path
+        # What is kept in folders unless told otherwise is kept in this stack's.
+        if "url" not in settings.models.model_fields_set:
+            chosen.models.url = f"file://{self.folder.path}/models"
+        if "url" not in settings.archive.model_fields_set:
+            chosen.archive.url = f"file://{self.folder.path}/archive"
         return chosen
 
     def servers(self) -> list[Server]:

@@ -1,7 +1,7 @@
 """What the runtime asks of an operator."""
 
-from collections.abc import Iterable, Mapping
-from typing import Protocol, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Generic, Protocol, TypeVar
 
 from pipelines.records import InputBatch, Output
 
@@ -42,8 +42,34 @@ class Operator(Protocol[State]):
             PipelineStoppedError: going on would lose or hide data; ``state`` is then unusable.
         """
 
+    def step_all(self, turns: Sequence[tuple[State, InputBatch]]) -> list[list[Output]]:
+        """Step one turn of several partitions; returns the outputs of each. Raises as `step`.
+
+        An operator that gains by working on all of them at once, as a model does, overrides
+        what :class:`PartitionByPartition` gives.
+        """
+
+    def must_save(self, state: State) -> bool:
+        """Whether the next transaction must hold a snapshot, as a replay would not give this."""
+
     def changes(self, state: State) -> list[tuple[bytes, bytes | None]]:
         """Return the state records changed since the last call; None stands for a deleted one."""
 
     def counts(self, state: State) -> dict[str, int]:
         """Return the cumulative counts of the ledger."""
+
+
+class PartitionByPartition(Generic[State]):
+    """What an operator says that looks at one partition at a time and can always be replayed."""
+
+    def step(self, state: State, batch: InputBatch) -> list[Output]:
+        """Take in a batch, as :meth:`Operator.step` says."""
+        raise NotImplementedError
+
+    def step_all(self, turns: Sequence[tuple[State, InputBatch]]) -> list[list[Output]]:
+        """Step one partition after the other."""
+        return [self.step(state, batch) for state, batch in turns]
+
+    def must_save(self, _state: State) -> bool:
+        """Say no: a silent replay gives the state back."""
+        return False

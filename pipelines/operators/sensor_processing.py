@@ -26,6 +26,7 @@ from pipelines.operators.advance import (
     advance,
 )
 from pipelines.operators.layout import CLOSED_WINDOW, COUNTS, NONE, Rules
+from pipelines.operators.operator import PartitionByPartition
 from pipelines.operators.samples import empty_columns
 from pipelines.operators.sensor_state import PartitionState
 from pipelines.operators.window_record import ClosedWindow, window_record
@@ -41,7 +42,7 @@ _JSON: Final[Headers] = [(topics.CONTENT_TYPE, topics.JSON_TYPE.encode())]
 _TICK: Final[Headers] = [(topics.CONTENT_TYPE, topics.TICK_TYPE.encode())]
 
 
-class SensorProcessing:
+class SensorProcessing(PartitionByPartition[PartitionState]):
     """The operator of the first pipeline; see :mod:`pipelines.operators.operator`."""
 
     name = "sensor-processing"

@@ -5,8 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pipelines.errors import PipelineStoppedError
+from pipelines.operators.operator import PartitionByPartition
+from pipelines.owned_partition import SlotIdentity
 from pipelines.records import InputBatch, Output
 from pipelines.settings import Settings
+from pipelines.slot import Slot
+from pipelines.slot_run import NewRun
 
 STOP_VALUE = b"stop the pipeline"
 FAULT_VALUE = b"a fault in the code"
@@ -21,7 +25,7 @@ class Counts:
     changed: set[bytes] = field(default_factory=set)
 
 
-class Counting:
+class Counting(PartitionByPartition[Counts]):
     """For each record of a key: its offset, the key's count and the sum of its values so far."""
 
     def __init__(self, name: str) -> None:
@@ -68,6 +72,7 @@ class Counting:
         return {"records": state.records}
 
 
-def counting(name: str, settings: Settings, code_version: str) -> Counting:
-    """Make the operator, as a supervisor asks for it."""
-    return Counting(name)
+def counting(name: str, settings: Settings, identity: SlotIdentity) -> NewRun:
+    """Start runs of the operator's slots, as a supervisor asks for it."""
+    operator = Counting(name)
+    return lambda: Slot(operator, settings, identity)

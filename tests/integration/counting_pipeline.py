@@ -18,9 +18,10 @@ from pipelines.compacted import reader, until_end
 from pipelines.kafka_clients import new_producer, producer_options
 from pipelines.owned_partition import SlotIdentity
 from pipelines.settings import Settings
+from pipelines.slot import Slot
 from pipelines.slot_loop import SlotLoop
 from pipelines.topics import PARTITIONS, TOPICS, Topic
-from tests.integration.counting_operator import Counting, Counts
+from tests.integration.counting_operator import Counting
 
 CODE_VERSION = "test"
 ALL_PARTITIONS = range(PARTITIONS)
@@ -84,9 +85,10 @@ class CountingPipeline:
     @contextmanager
     def running(
         self, identity: SlotIdentity, operator: Counting | None = None
-    ) -> Iterator[SlotLoop[Counts]]:
+    ) -> Iterator[SlotLoop]:
         """Run a slot in a thread of this process."""
-        loop = SlotLoop(operator or self.operator, self.settings, identity)
+        run = operator or self.operator
+        loop = SlotLoop(lambda: Slot(run, self.settings, identity), self.settings, identity)
         thread = threading.Thread(target=loop.run)
         thread.start()
         try:

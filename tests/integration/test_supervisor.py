@@ -9,7 +9,7 @@ import pytest
 import ray
 
 from actors import slots, supervisor
-from actors.processor import OperatorFactory
+from actors.processor import RunFactory
 from actors.slot_names import SlotName
 from cluster.local.stack import Stack
 from pipelines.control import change_control, read_control
@@ -23,7 +23,7 @@ NAME = "supervised"
 PATIENCE_S = 90.0
 
 
-PIPELINES: dict[str, OperatorFactory] = {NAME: partial(counting, NAME)}
+PIPELINES: dict[str, RunFactory] = {NAME: partial(counting, NAME)}
 
 
 @pytest.fixture(scope="module")

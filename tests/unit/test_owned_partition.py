@@ -64,6 +64,11 @@ def _restored(log: Log) -> OwnedPartition[Counts]:
     return OwnedPartition(Counting("counting"), IDENTITY, 0, log.saved(), FIRST_OFFSET)
 
 
+def _step(owned: OwnedPartition[Counts], batch: InputBatch) -> list[Output] | None:
+    turn = owned.replay(batch)
+    return None if turn is None else Counting("counting").step(*turn)
+
+
 @given(inputs, turns)
 def test_outputs_and_counts_are_those_of_a_run_that_never_died(
     rows: list[tuple[bytes | None, int, int]], plan: list[tuple[int, str]]
@@ -80,10 +85,10 @@ def test_outputs_and_counts_are_those_of_a_run_that_never_died(
         waiting = [record for record in records if record[2] >= owned.position][:count]
         if end == "die" or not waiting:
             if waiting:
-                owned.step(_batch(waiting))
+                _step(owned, _batch(waiting))
             owned = _restored(log)
             continue
-        outputs = owned.step(_batch(waiting))
+        outputs = _step(owned, _batch(waiting))
         if outputs is not None:
             committed += outputs
             log.commit(owned.changelog_records(1, end == "snapshot"))
@@ -97,7 +102,7 @@ def test_outputs_and_counts_are_those_of_a_run_that_never_died(
 def test_a_takeover_changes_the_ledgers_owner_and_nothing_else() -> None:
     log = Log()
     owned = _restored(log)
-    owned.step(_batch([(b"a", 5, 9)]))
+    _step(owned, _batch([(b"a", 5, 9)]))
     log.commit(owned.changelog_records(1, True))
     before = log.saved().ledger
     successor = SlotIdentity("counting", 2, 3, 4, "newer")

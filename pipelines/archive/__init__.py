@@ -1,0 +1,1 @@
+"""The Parquet archive: its layout, the rows of its files, and who writes them."""

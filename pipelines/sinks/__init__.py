@@ -1,0 +1,1 @@
+"""Sinks: pipelines that end in a store outside Kafka, and how far they are."""
