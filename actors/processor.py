@@ -35,3 +35,11 @@ class Processor:
         self._loop.stop()
         self._thread.join(STOP_TIMEOUT_S)
         return self._loop.status
+
+
+def processor_class(pipeline: str) -> type[Processor]:
+    """Return the actor class of a pipeline's slots.
+
+    Ray calls a process by its class, so that `ps` and the Ray dashboard tell the pipelines apart.
+    """
+    return type(f"Processor-{pipeline}", (Processor,), {})

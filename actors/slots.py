@@ -5,7 +5,7 @@ from typing import Any
 
 import ray
 
-from actors.processor import STOP_TIMEOUT_S, Processor, RunFactory
+from actors.processor import STOP_TIMEOUT_S, RunFactory, processor_class
 from actors.slot_names import SlotName, parse
 from pipelines.owned_partition import SlotIdentity
 from pipelines.settings import Settings
@@ -24,7 +24,7 @@ def present(settings: Settings) -> list[SlotName]:
 
 def start(settings: Settings, name: SlotName, make_run: RunFactory, identity: SlotIdentity) -> None:
     """Start a slot's actor; Ray restarts its process from now on."""
-    ray.remote(Processor).options(
+    ray.remote(processor_class(name.pipeline)).options(
         name=str(name),
         namespace=settings.ray.namespace,
         lifetime="detached",

@@ -15,6 +15,13 @@ ML_INFERENCE_CHANGELOG = "ml-inference-changelog"
 
 SESSION_WRITER = "session-writer"
 ARCHIVE = "archive"
+INPUT_OF: dict[str, str] = {
+    "sensor-processing": RAW,
+    "session-aggregation": AGGREGATED,
+    "ml-inference": TRANSFORMED,
+}
+"""What each pipeline with a changelog reads."""
+
 SINKS: dict[str, tuple[str, ...]] = {
     SESSION_WRITER: (SESSIONS,),
     ARCHIVE: (RAW, TRANSFORMED, AGGREGATED, PREDICTIONS, SESSIONS, DEAD_LETTERS),

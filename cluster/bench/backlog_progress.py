@@ -1,12 +1,14 @@
 """How far sensor_processing is behind its input, from the ledgers."""
 
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from confluent_kafka import Consumer, TopicPartition
 
-from pipelines import topics
+from pipelines import pipeline_lag, topics
 from pipelines.changelog import read_changelog
+from pipelines.control import read_control
 from pipelines.errors import UnavailableError
 from pipelines.kafka_clients import consumer_options, new_consumer, watermarks
 from pipelines.ledger import LEDGER_KEY, Ledger, decode_ledger
@@ -70,22 +72,29 @@ class LedgerFollower:
         self._consumer.close()
 
 
-def wait_until_drained(settings: Settings) -> None:
-    """Wait until all that is in the input now is processed.
+IN_ORDER: Final = ("sensor-processing", "ml-inference", "session-aggregation", "session-writer")
+"""The pipelines from the sensors to MongoDB, each after those whose output it reads."""
+
+
+def wait_until_drained(settings: Settings, pipelines: Sequence[str] = IN_ORDER) -> None:
+    """Wait until all that the pipelines' inputs hold, once those before are done, is processed.
 
     Raises:
         UnavailableError: it is not, after `DRAIN_TIMEOUT_S`.
     """
-    ends = end_offsets(settings)
+    running = read_control(settings.kafka).pipelines
+    for pipeline in pipelines:
+        if pipeline in running and not running[pipeline].paused:
+            _wait_for(settings, pipeline)
+
+
+def _wait_for(settings: Settings, pipeline: str) -> None:
+    ends = pipeline_lag.end_offsets(settings.kafka, pipeline_lag.inputs_of(pipeline))
     deadline = time.monotonic() + DRAIN_TIMEOUT_S
-    follower = LedgerFollower(settings)
-    try:
-        while behind := [p for p, end in ends.items() if follower.next_offset(p) < end]:
-            if time.monotonic() > deadline:
-                raise UnavailableError(
-                    f"partitions {behind} of {topics.RAW} are not processed after "
-                    f"{DRAIN_TIMEOUT_S:g} s; see `imustream status`"
-                )
-            follower.poll(_POLL_S)
-    finally:
-        follower.close()
+    while behind := pipeline_lag.behind(settings.kafka, pipeline, ends):
+        if time.monotonic() > deadline:
+            raise UnavailableError(
+                f"{pipeline} has not processed {', '.join(f'{t}/{p}' for t, p in behind)} after "
+                f"{DRAIN_TIMEOUT_S:g} s; see `imustream status`"
+            )
+        time.sleep(_POLL_S)
