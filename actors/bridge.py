@@ -10,6 +10,7 @@ import ray
 from actors.bridge_loop import BridgeLoop
 from actors.code_version import code_version
 from actors.deployment import deployment
+from actors.detached import find_detached, start_detached
 from pipelines.errors import UnavailableError
 from pipelines.settings import Settings
 
@@ -66,18 +67,7 @@ def launch(settings: Settings) -> Any:
         if status is not None and status["running"] and status.get("deployment") == deployed:
             return running
         stop(settings)
-    actor: Any = (
-        ray.remote(Bridge)
-        .options(
-            name=NAME,
-            namespace=settings.ray.namespace,
-            lifetime="detached",
-            max_restarts=-1,
-            num_cpus=0,
-        )
-        .remote(settings, version, deployed)
-    )
-    return actor
+    return start_detached(settings, NAME, Bridge, settings, version, deployed)
 
 
 def await_session(actor: Any) -> None:
@@ -118,10 +108,7 @@ def status(settings: Settings) -> dict[str, Any] | None:
 
 def find(settings: Settings) -> Any:
     """Return the actor's handle, or None."""
-    try:
-        return ray.get_actor(NAME, namespace=settings.ray.namespace)
-    except ValueError:
-        return None
+    return find_detached(settings, NAME)
 
 
 def _answer(reference: Any) -> Any:

@@ -1,10 +1,10 @@
 """The slots as Ray has them: which actors there are, start one, stop some."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import ray
 
+from actors.detached import find_detached, start_detached
 from actors.processor import STOP_TIMEOUT_S, RunFactory, processor_class
 from actors.slot_names import SlotName, parse
 from pipelines.owned_partition import SlotIdentity
@@ -24,19 +24,22 @@ def present(settings: Settings) -> list[SlotName]:
 
 def start(settings: Settings, name: SlotName, make_run: RunFactory, identity: SlotIdentity) -> None:
     """Start a slot's actor; Ray restarts its process from now on."""
-    ray.remote(processor_class(name.pipeline)).options(
-        name=str(name),
-        namespace=settings.ray.namespace,
-        lifetime="detached",
-        max_restarts=-1,
+    start_detached(
+        settings,
+        str(name),
+        processor_class(name.pipeline),
+        make_run,
+        settings,
+        identity,
         num_cpus=_SLOT_CPUS,
-        get_if_exists=True,
-    ).remote(make_run, settings, identity)
+    )
 
 
 def stop(settings: Settings, names: Iterable[SlotName]) -> None:
     """Let slots finish their transactions together, then end their actors for good."""
-    handles = [handle for name in names if (handle := _handle(settings, name)) is not None]
+    handles = [
+        handle for name in names if (handle := find_detached(settings, str(name))) is not None
+    ]
     answers = [handle.stop.remote() for handle in handles]
     if answers:
         # One that hangs is ended without: its transaction is aborted by its successor.
@@ -50,7 +53,7 @@ def statuses(settings: Settings, names: Iterable[SlotName]) -> dict[SlotName, Sl
     asked = {
         handle.status.remote(): name
         for name in names
-        if (handle := _handle(settings, name)) is not None
+        if (handle := find_detached(settings, str(name))) is not None
     }
     found: dict[SlotName, SlotStatus] = {}
     if not asked:
@@ -62,10 +65,3 @@ def statuses(settings: Settings, names: Iterable[SlotName]) -> dict[SlotName, Sl
         except ray.exceptions.RayError:
             continue
     return found
-
-
-def _handle(settings: Settings, name: SlotName) -> Any:
-    try:
-        return ray.get_actor(str(name), namespace=settings.ray.namespace)
-    except ValueError:
-        return None

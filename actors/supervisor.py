@@ -9,6 +9,7 @@ import ray
 
 from actors.code_version import code_version
 from actors.deployment import deployment
+from actors.detached import find_detached, start_detached
 from actors.processor import RunFactory
 from actors.supervisor_loop import SupervisorLoop
 from pipelines.errors import UnavailableError
@@ -62,16 +63,8 @@ def start(settings: Settings, pipelines: Mapping[str, RunFactory]) -> None:
             return
         # Wherever this takes it, the next one goes on from there.
         ray.kill(running, no_restart=True)
-    actor: Any = (
-        ray.remote(Supervisor)
-        .options(
-            name=NAME,
-            namespace=settings.ray.namespace,
-            lifetime="detached",
-            max_restarts=-1,
-            num_cpus=0,
-        )
-        .remote(settings, pipelines, code_version(), deployed)
+    actor = start_detached(
+        settings, NAME, Supervisor, settings, pipelines, code_version(), deployed
     )
     try:
         ray.get(actor.status.remote(), timeout=START_TIMEOUT_S)
@@ -85,10 +78,7 @@ def start(settings: Settings, pipelines: Mapping[str, RunFactory]) -> None:
 
 def find(settings: Settings) -> Any:
     """Return the actor's handle, or None."""
-    try:
-        return ray.get_actor(NAME, namespace=settings.ray.namespace)
-    except ValueError:
-        return None
+    return find_detached(settings, NAME)
 
 
 def _runs(running: Any, deployed: str) -> bool:

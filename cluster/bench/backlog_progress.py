@@ -88,6 +88,17 @@ def wait_until_drained(settings: Settings, pipelines: Sequence[str] = IN_ORDER) 
             _wait_for(settings, pipeline)
 
 
+def wait_until_archived(settings: Settings) -> None:
+    """Wait until the archive holds what its topics hold now; at once where none runs.
+
+    Where it waits long to write (`archive.max_staleness_s`), so does this.
+
+    Raises:
+        UnavailableError: it does not, after `DRAIN_TIMEOUT_S`.
+    """
+    wait_until_drained(settings, (topics.ARCHIVE,))
+
+
 def _wait_for(settings: Settings, pipeline: str) -> None:
     ends = pipeline_lag.end_offsets(settings.kafka, pipeline_lag.inputs_of(pipeline))
     deadline = time.monotonic() + DRAIN_TIMEOUT_S

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from confluent_kafka import Message
 
+from cluster.chaos.load import load
 from cluster.local.stack import Stack
 from pipelines import topics
 from pipelines.batching import group
@@ -17,7 +18,6 @@ from pipelines.compacted import reader, until_end
 from pipelines.operators.sensor_processing import SensorProcessing
 from pipelines.records import Output
 from pipelines.transformed import SCHEMA
-from tests.faults.load import load
 
 BATCH_RECORDS = 997
 PLAIN = SCHEMA.set(0, pa.field("sensor_id", pa.string(), nullable=False))
@@ -59,7 +59,7 @@ def test_a_replay_from_the_start_gives_what_the_live_run_gave(
     partition: int, stack: Stack, tmp_path: Path
 ) -> None:
     with load(stack, f"replay{partition}", 12.0, tmp_path) as running:
-        running.prove()
+        assert running.prove().ok
     transformed = records(stack, topics.TRANSFORMED, partition)
     aggregated = records(stack, topics.AGGREGATED, partition)
     letters = records(stack, topics.DEAD_LETTERS, partition)

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from cluster.chaos.load import load
+from cluster.chaos.strikes import processes
 from cluster.local.ray_head import ray_environment
 from cluster.local.settings_environment import child_environment
 from cluster.local.stack import Stack
 from cluster.setup.paths import ROOT
 from tests.conftest import running_stack
-from tests.faults.load import actor_processes, load
 
 SUBMIT_TIMEOUT_S = 180
 
@@ -54,5 +55,5 @@ def test_a_submitted_job_starts_pipelines_that_outlive_it(cluster: Stack, tmp_pa
     assert submitted.returncode == 0, submitted.stdout[-2000:] + submitted.stderr[-2000:]
     assert "sensor-processing: running" in submitted.stdout
     with load(cluster, "job", 6.0, tmp_path) as running:
-        running.prove()
-    assert actor_processes(cluster, "Processor")
+        assert running.prove().ok
+    assert processes(cluster, "Processor")

@@ -1,0 +1,12 @@
+"""`python -m cluster.chaos.delete_inference`: take the application that runs the models away."""
+
+import ray
+from pipelines.models.serving_names import APPLICATION
+from ray import serve
+
+from pipelines.settings import load_settings
+
+if __name__ == "__main__":
+    settings = load_settings()
+    ray.init(settings.ray.address, namespace=settings.ray.namespace, log_to_driver=False)
+    serve.delete(APPLICATION)

@@ -1,0 +1,68 @@
+"""A fleet that publishes with faults in a process of its own, and the proof of what came of it."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cluster.bench.backlog_progress import wait_until_archived, wait_until_drained
+from cluster.local.settings_environment import child_environment
+from cluster.local.stack import Stack
+from cluster.setup.paths import ROOT
+from pipelines.errors import UnavailableError
+from pipelines.verify import VerifyResult, verify
+
+SENSORS = 60
+_FAULTS = (
+    *("--duplicates", "0.02", "--lost", "0.01", "--bad-crc", "0.01", "--cut", "0.01"),
+    *("--reorder", "0.01", "--heartbeats", "0.01", "--reboot", "0.1"),
+    *("--clock-offset", "2", "--clock-drift-ppm", "200", "--future-clock", "0.03"),
+)
+_FINISH_S = 120.0
+
+
+class Load:
+    """A running fleet; `prove` waits for its end and proves what came of it."""
+
+    def __init__(self, stack: Stack, process: "subprocess.Popen[bytes]", report: Path) -> None:
+        self._stack = stack
+        self._process = process
+        self._report = report
+
+    @property
+    def running(self) -> bool:
+        """Whether the fleet still publishes."""
+        return self._process.poll() is None
+
+    def prove(self) -> VerifyResult:
+        """Wait until all is published, processed and archived, and return what `verify` found.
+
+        Raises:
+            UnavailableError: the fleet could not publish everything, or a pipeline does not end.
+        """
+        if self._process.wait(_FINISH_S) != 0:
+            raise UnavailableError("the fleet could not publish everything")
+        wait_until_drained(self._stack.settings)
+        wait_until_archived(self._stack.settings)
+        return verify(self._stack.settings, self._report)
+
+
+@contextmanager
+def load(stack: Stack, name: str, seconds: float, folder: Path) -> Iterator[Load]:
+    """Run `SENSORS` sensors with every kind of fault for ``seconds``."""
+    report = folder / f"{name}.json"
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "cluster.cli", "simulate", "--sensors", str(SENSORS)),
+            *("--seconds", str(seconds), "--sensor-prefix", f"{name}-", "--report", str(report)),
+            *_FAULTS,
+        ],
+        env=child_environment(stack.settings, ROOT),
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        yield Load(stack, process, report)
+    finally:
+        process.kill()
+        process.wait()
