@@ -37,9 +37,8 @@ def start(settings: Settings, name: SlotName, make_run: RunFactory, identity: Sl
 
 def stop(settings: Settings, names: Iterable[SlotName]) -> None:
     """Let slots finish their transactions together, then end their actors for good."""
-    handles = [
-        handle for name in names if (handle := find_detached(settings, str(name))) is not None
-    ]
+    found = [find_detached(settings, str(name)) for name in names]
+    handles = [handle for handle in found if handle is not None]
     answers = [handle.stop.remote() for handle in handles]
     if answers:
         # One that hangs is ended without: its transaction is aborted by its successor.
