@@ -1,4 +1,4 @@
-"""How far sensor_processing is behind its input, from the ledgers."""
+"""How far the pipelines are, from their ledgers, and waiting until they are done."""
 
 import time
 from collections.abc import Sequence
@@ -29,20 +29,18 @@ def end_offsets(settings: Settings) -> dict[int, int]:
 
 
 class LedgerFollower:
-    """Follows the ledgers of all partitions. Close it."""
+    """Follows the ledgers of all partitions of a pipeline. Close it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, pipeline: str = "sensor-processing") -> None:
         self._ledgers: dict[int, Ledger] = {}
-        saved = read_changelog(
-            settings.kafka, topics.SENSOR_PROCESSING_CHANGELOG, list(_PARTITIONS)
-        )
+        topic = f"{pipeline}-changelog"
+        saved = read_changelog(settings.kafka, topic, list(_PARTITIONS))
         for partition, found in saved.items():
             if found.ledger is not None:
                 self._ledgers[partition] = found.ledger
         self._consumer: Consumer = new_consumer(
             consumer_options(settings.kafka, "imustream.bench.ledger")
         )
-        topic = topics.SENSOR_PROCESSING_CHANGELOG
         self._consumer.assign(
             [TopicPartition(topic, p, watermarks(self._consumer, topic, p)[1]) for p in _PARTITIONS]
         )
@@ -66,6 +64,10 @@ class LedgerFollower:
     def samples(self) -> int:
         """Return all samples ever counted."""
         return sum(ledger.counts["samples"] for ledger in self._ledgers.values())
+
+    def offsets(self) -> int:
+        """Return the sum of all partitions' first offsets that are not processed."""
+        return sum(ledger.next_offset for ledger in self._ledgers.values())
 
     def close(self) -> None:
         """Drop the consumer."""

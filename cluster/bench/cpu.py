@@ -11,7 +11,12 @@ from cluster.local.processes import marked_processes
 # The first that stands in a process's command line names its part.
 _PARTS: tuple[tuple[str, str], ...] = (
     ("ray::Bridge", "bridge"),
-    ("ray::Processor", "slots"),
+    ("ray::Processor-sensor-processing", "slots"),
+    ("ray::Processor-session-aggregation", "session-aggregation"),
+    ("ray::Processor-ml-inference", "ml-inference"),
+    ("ray::Processor-session-writer", "session-writer"),
+    ("ray::Processor-archive", "archive"),
+    ("ray::ServeReplica:inference", "models"),
     ("ray::Supervisor", "supervisor"),
     ("live", "live"),
     ("ray::ServeReplica", "api"),
@@ -21,6 +26,7 @@ _PARTS: tuple[tuple[str, str], ...] = (
     ("mosquitto", "mosquitto"),
     ("kafka", "kafka"),
     ("documentdb", "documentdb"),
+    ("versitygw", "s3"),
     ("raylet", "ray"),
     ("gcs_server", "ray"),
     ("ray", "ray"),

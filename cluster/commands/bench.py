@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 _LATENCY_EXAMPLES = "Example: imustream bench latency --sensors 1000 --seconds 30 --json"
 _DRAIN_EXAMPLES = "Example: imustream bench drain --sensors 1000 --seconds 60 --json"
 
+_MAP_EXAMPLES = "Example: imustream bench map --sensors 1000 --seconds 60 --json"
 _RECOVERY_EXAMPLES = "Example: imustream bench recovery --json"
 
 _Sensors = Annotated[int, typer.Option(min=1, help="How many sensors.")]
@@ -22,6 +23,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     bench = typer.Typer(no_args_is_help=True, help=__doc__)
     bench.command(epilog=_LATENCY_EXAMPLES)(latency)
+    bench.command(name="map", epilog=_MAP_EXAMPLES)(whole_map)
     bench.command(epilog=_DRAIN_EXAMPLES)(drain)
     bench.command(epilog=_RECOVERY_EXAMPLES)(recovery)
     app.add_typer(bench, name="bench", epilog=f"{_LATENCY_EXAMPLES} | {_DRAIN_EXAMPLES}")
@@ -42,6 +44,25 @@ def latency(
     run = LatencyRun(sensors, rate_hz, seconds, watch)
     with _Status() as status:
         figures = measure_latency(settings, stack_id, run, status.say)
+    _print(figures, as_json)
+
+
+def whole_map(
+    sensors: _Sensors = 1_000,
+    rate: _Rate = None,
+    seconds: Annotated[float, typer.Option(min=30, help="How long the fleet sends.")] = 60,
+    watch: Annotated[int, typer.Option(min=1, help="Sensors with a WebSocket client.")] = 20,
+    as_json: _Json = False,
+) -> None:
+    """Run the whole map: what share of the samples each pipeline keeps up with, and the CPU."""
+    from cluster.bench.latency import LatencyRun
+    from cluster.bench.whole_map import measure_map
+
+    settings, stack_id = _running()
+    rate_hz = settings.processing.sample_rate_hz if rate is None else rate
+    with _Status() as status:
+        run = LatencyRun(sensors, rate_hz, seconds, watch)
+        figures = measure_map(settings, stack_id, run, status.say)
     _print(figures, as_json)
 
 
