@@ -26,11 +26,13 @@ class Ledger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Snapshot(msgspec.Struct, frozen=True):
     """Written in one transaction with the state records: they hold the state before ``offset``.
 
-    ``counts`` are the operator's counts at that same point.
+    ``counts`` are the operator's counts at that same point; ``rules`` are the settings it ran under,
+    as :attr:`pipelines.operators.operator.Operator.rules` names them.
     """
 
     offset: int
     counts: dict[str, int]
+    rules: str = ""
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from pipelines.batching import split
 from pipelines.changelog import Saved
+from pipelines.errors import PipelineStoppedError
 from pipelines.ledger import LEDGER_KEY, SNAPSHOT_KEY, Ledger, Snapshot, encode
 from pipelines.operators.operator import Operator
 from pipelines.records import InputBatch
@@ -51,13 +52,18 @@ class OwnedPartition(Generic[State]):
         saved: Saved,
         first_offset: int,
     ) -> None:
-        """Restore the state; ``first_offset`` is where a partition without a ledger begins."""
+        """Restore the state; ``first_offset`` is where a partition without a ledger begins.
+
+        Raises:
+            PipelineStoppedError: the state was made under other rules.
+        """
         self._operator = operator
         self._identity = identity
         self.partition = partition
         if saved.snapshot is None:
             self._state = operator.new_state(partition)
         else:
+            self._require_same_rules(saved.snapshot.rules)
             self._state = operator.restore(partition, saved.records.items(), saved.snapshot.counts)
         self._ledger = saved.ledger or Ledger(
             pipeline=identity.pipeline,
@@ -121,9 +127,19 @@ class OwnedPartition(Generic[State]):
         if with_snapshot:
             records.extend(self._operator.changes(self._state))
             self._ledger = replace(self._ledger, snapshot_offset=self.next_offset)
-            records.append((SNAPSHOT_KEY, encode(Snapshot(self.next_offset, counts))))
+            records.append(
+                (SNAPSHOT_KEY, encode(Snapshot(self.next_offset, counts, self._operator.rules)))
+            )
         records.append(self._ledger_record(committed_us))
         return records
+
+    def _require_same_rules(self, rules: str) -> None:
+        if rules not in ("", self._operator.rules):
+            raise PipelineStoppedError(
+                f"{self._identity.pipeline}: the state of partition {self.partition} was made with "
+                f"{rules}, and the settings say {self._operator.rules}: set them back, or delete "
+                f"{self._operator.changelog_topic} and what came of it to begin anew"
+            )
 
     def _ledger_record(self, committed_us: int) -> tuple[bytes, bytes]:
         self._ledger = replace(

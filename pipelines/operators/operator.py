@@ -27,6 +27,10 @@ class Operator(Protocol[State]):
     def changelog_topic(self) -> str:
         """The topic that keeps its state and ledger."""
 
+    @property
+    def rules(self) -> str:
+        """The settings that shape its state, in words; state of other rules is not taken over."""
+
     def new_state(self, partition: int) -> State:
         """Return the state before the first record of a partition."""
 
@@ -61,6 +65,8 @@ class Operator(Protocol[State]):
 
 class PartitionByPartition(Generic[State]):
     """What an operator says that looks at one partition at a time and can always be replayed."""
+
+    rules = ""
 
     def step(self, state: State, batch: InputBatch) -> list[Output]:
         """Take in a batch, as :meth:`Operator.step` says."""

@@ -53,6 +53,10 @@ class SensorProcessing(PartitionByPartition[PartitionState]):
         self._settings = settings
         self._code_version = code_version.encode()
         self._rules = rules_of(settings)
+        self.rules = (
+            f"sample_rate_hz={settings.sample_rate_hz:g} window_s={settings.window_s:g} "
+            f"lateness_s={settings.lateness_s:g}"
+        )
 
     def new_state(self, partition: int) -> PartitionState:
         """Return the state before the first record."""

@@ -1,15 +1,19 @@
 """However a slot dies, snapshot and silent replay give back the state and the outputs."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.changelog import Saved
+from pipelines.errors import PipelineStoppedError
 from pipelines.ledger import (
     LEDGER_KEY,
     SNAPSHOT_KEY,
+    Snapshot,
     decode_ledger,
     decode_snapshot,
+    encode,
 )
 from pipelines.owned_partition import OwnedPartition, SlotIdentity
 from pipelines.records import InputBatch, Output
@@ -120,3 +124,15 @@ def test_a_partition_never_committed_begins_where_its_log_begins() -> None:
     assert owned.position == owned.next_offset == FIRST_OFFSET
     assert not owned.replaying
     assert not owned.snapshot_behind
+
+
+def test_state_made_under_other_rules_is_not_taken_over() -> None:
+    log = Log()
+    owned = _restored(log)
+    _step(owned, _batch([(b"a", 5, 9)]))
+    log.commit(owned.changelog_records(1, True))
+    other = Counting("counting")
+    other.rules = "window_s=4"
+    log.commit([(SNAPSHOT_KEY, encode(Snapshot(10, {"records": 1}, "window_s=2")))])
+    with pytest.raises(PipelineStoppedError, match=r"made with window_s=2, .* say window_s=4"):
+        OwnedPartition(other, IDENTITY, 0, log.saved(), FIRST_OFFSET)
