@@ -26,8 +26,8 @@ class Ledger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Snapshot(msgspec.Struct, frozen=True):
     """Written in one transaction with the state records: they hold the state before ``offset``.
 
-    ``counts`` are the operator's counts at that same point; ``rules`` are the settings it ran under,
-    as :attr:`pipelines.operators.operator.Operator.rules` names them.
+    ``counts`` are the operator's counts at that same point; ``rules`` are the settings it ran
+    under, as :attr:`pipelines.operators.operator.Operator.rules` names them.
     """
 
     offset: int
