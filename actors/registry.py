@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from actors.processor import RunFactory
 from pipelines.operators.sensor_processing import SensorProcessing
+from pipelines.operators.session_aggregation import SessionAggregation
 from pipelines.owned_partition import SlotIdentity
 from pipelines.settings import Settings
 from pipelines.slot import Slot
@@ -15,4 +16,16 @@ def _sensor_processing(settings: Settings, identity: SlotIdentity) -> NewRun:
     return lambda: Slot(operator, settings, identity)
 
 
-PIPELINES: Mapping[str, RunFactory] = {SensorProcessing.name: _sensor_processing}
+_SESSION_TURN_MS = 100
+"""Windows come seconds after their samples: a tenth of one more costs the broker less."""
+
+
+def _session_aggregation(settings: Settings, identity: SlotIdentity) -> NewRun:
+    operator = SessionAggregation(settings.sessions, identity.code_version)
+    return lambda: Slot(operator, settings, identity, turn_ms=_SESSION_TURN_MS)
+
+
+PIPELINES: Mapping[str, RunFactory] = {
+    SensorProcessing.name: _sensor_processing,
+    SessionAggregation.name: _session_aggregation,
+}
