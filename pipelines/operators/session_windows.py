@@ -64,6 +64,7 @@ def read_window(key: bytes, value: bytes) -> MotionWindow | VelocityWindow:
         DataError: it is no window, or not one of the sensor that its key names.
     """
     try:
+        value.decode()  # The decoder does not look into strings that it skips.
         window = _DECODER.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataError(str(error)) from None

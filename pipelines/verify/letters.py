@@ -1,4 +1,4 @@
-"""Dead letters of sensor_processing, by the bytes of imu-data-all that they hold."""
+"""Dead letters of a pipeline, by the bytes of its input that they hold."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -22,12 +22,14 @@ class Letter(NamedTuple):
 
 
 class LetterStream:
-    """Gives the dead letters up to a raw offset; one that comes too late is a stray."""
+    """Gives the dead letters up to an input offset; one that comes too late is a stray."""
 
-    def __init__(self, batches: Iterator[list[Message]], pipeline: str, partition: int) -> None:
+    def __init__(
+        self, batches: Iterator[list[Message]], pipeline: str, partition: int, source: str = RAW
+    ) -> None:
         self._batches = batches
         self._pipeline = pipeline.encode()
-        self._prefix = f"{RAW}/{partition}/".encode()
+        self._prefix = f"{source}/{partition}/".encode()
         self._pending: list[Letter] = []
         self._done = 0
         self.strays: list[Letter] = []
