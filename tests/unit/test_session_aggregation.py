@@ -286,7 +286,7 @@ def test_ticks_tell_sensors_in_the_order_of_their_ids_and_come_after_their_event
     ("value", "detail"),
     [
         (b"", "Input data was truncated"),
-        (b"\xff\xfe", "JSON is malformed"),
+        (b"\xff\xfe", "can't decode byte 0xff"),
         (b'{"kind":"other"}', "Invalid value 'other'"),
         (motion(0, samples=0)[1], "`$.samples`"),
         (motion(0, boot=None)[1], "`$.boot`"),
