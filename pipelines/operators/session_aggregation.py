@@ -51,6 +51,8 @@ class SessionAggregation(PartitionByPartition[PartitionSessions]):
     def __init__(self, settings: SessionSettings, code_version: str = "") -> None:
         self._rules = Rules.of(settings)
         self._code_version = code_version.encode()
+        # Each of them decides how many events there are, and so their revisions.
+        self.rules = " ".join(f"{name}={value:g}" for name, value in settings)
 
     def new_state(self, partition: int) -> PartitionSessions:
         """Return the state before the first record."""

@@ -325,3 +325,10 @@ def test_a_tick_of_1000_sensors_costs_about_a_millisecond() -> None:
     run.ticks(400)
     spent_ms = (time.process_time() - started_s) * 1000
     assert spent_ms / 400 < 1
+
+
+def test_the_rules_that_shape_the_state_are_named() -> None:
+    assert SessionRun().operator.rules == (
+        "gap_s=600 silence_ticks=600 update_ticks=10 amend_ticks=86400 kept_sessions=16 "
+        "pending_windows=64"
+    )
