@@ -15,7 +15,11 @@ from pipelines.ledger import LEDGER_KEY
 from serve.live_messages import rows_by_sensor, window_columns
 
 _SHOWN_BYTES = 24
-_LEDGER_COUNTS = ("frames", "transformed", "duplicates", "heartbeats", "dead_letters", "samples")
+_LEDGER_COUNTS = (
+    ("frames", "transformed", "duplicates", "heartbeats", "dead_letters", "samples"),
+    ("records", "windows", "sessions_started", "sessions_closed", "events", "dead_letters"),
+)
+"""What is shown of a ledger: of the first line of which it has all."""
 
 
 class Record(NamedTuple):
@@ -111,11 +115,41 @@ def _aggregated(record: Record) -> Iterator[Entry]:
     window = {name: column[0] for name, column in window_columns(record.value or b"").items()}
     words = (
         f"{window['kind']} window {window['start_us']}-{window['end_us']} us  "
-        f"samples {window['samples']} gaps {window['gaps']} late {window['late']}  "
-        f"acceleration {window['acc_mag_min']:.3f}-{window['acc_mag_max']:.3f} g  "
-        f"closed by {window['closed_by']}"
+        f"samples {window['samples']} {_of_window(window)}  closed by {window['closed_by']}"
     )
     yield Entry(_text(record.key), {"window": orjson.loads(record.value or b"{}")}, words)
+
+
+def _of_window(window: Mapping[str, Any]) -> str:
+    if window["kind"] == "velocity":
+        return (
+            f"resets {window['resets']} skipped {window['skipped']}  "
+            f"at most {window['velocity_max']:.3f} m/s, {window['distance_m']:.3f} m, "
+            f"moving {window['moving_share']:.0%}  "
+            f"model {window['model_name']} {window['model_version']}"
+        )
+    return (
+        f"gaps {window['gaps']} late {window['late']}  "
+        f"acceleration {window['acc_mag_min']:.3f}-{window['acc_mag_max']:.3f} g"
+    )
+
+
+def _session(record: Record) -> Iterator[Entry]:
+    session = orjson.loads(record.value or b"{}")
+    by = f" by {session['closed_by']}" if session["event"] == "closed" else ""
+    travelled = (
+        f"  at most {session['velocity_max']:.3f} m/s, {session['distance_m']:.3f} m"
+        if session["velocity_windows"]
+        else ""
+    )
+    words = (
+        f"session {session['session_id']} {session['event']}{by}, revision {session['revision']}  "
+        f"{(session['end_us'] - session['start_us']) / 1e6:g} s in {session['windows']} windows  "
+        f"samples {session['samples']} gaps {session['gaps']} late {session['late']}  "
+        f"acceleration to {session['acc_mag_max']:.3f} g "
+        f"rotation to {session['gyro_mag_max']:.3f} rad/s{travelled}"
+    )
+    yield Entry(_text(record.key), {"session": session}, words)
 
 
 def _dead_letter(record: Record) -> Iterator[Entry]:
@@ -139,9 +173,17 @@ def _ledger(record: Record) -> Iterator[Entry]:
     if record.key != LEDGER_KEY or record.value is None:
         return
     ledger = orjson.loads(record.value)
-    counts = " ".join(f"{name} {ledger['counts'].get(name, 0)}" for name in _LEDGER_COUNTS)
+    counts = " ".join(f"{name} {number}" for name, number in _shown(ledger["counts"]).items())
     words = f"slot {ledger['generation']}.{ledger['slot']} next {ledger['next_offset']}  {counts}"
     yield Entry(None, {"ledger": ledger}, words)
+
+
+def _shown(counts: Mapping[str, int]) -> Mapping[str, int]:
+    """Return those counts of a ledger that say most; all of a pipeline that is not known here."""
+    for names in _LEDGER_COUNTS:
+        if all(name in counts for name in names):
+            return {name: counts[name] for name in names}
+    return counts
 
 
 def _compact(value: object) -> str:
@@ -156,7 +198,9 @@ _READERS: dict[str, Callable[[Record], Iterator[Entry]]] = {
     topics.RAW: _raw,
     topics.TRANSFORMED: _transformed,
     topics.AGGREGATED: _aggregated,
+    topics.SESSIONS: _session,
     topics.DEAD_LETTERS: _dead_letter,
     topics.CONTROL: _control,
     topics.SENSOR_PROCESSING_CHANGELOG: _ledger,
+    topics.SESSION_AGGREGATION_CHANGELOG: _ledger,
 }

@@ -29,7 +29,7 @@ STREAM_OF = {topic: stream for stream, topic in TOPIC_OF.items()}
 
 Columns = Mapping[str, Any]
 _COLUMNS = SCHEMA.names[1:]
-_STATISTICS = ("acc_mag", "gyro_mag")
+_NESTED = ("acc_mag", "gyro_mag", "model")
 
 
 class Source(NamedTuple):
@@ -97,12 +97,15 @@ def raw_columns(payload: bytes, offset: int, received_us: int) -> dict[str, list
 
 
 def window_columns(value: bytes) -> dict[str, list[Any]]:
-    """Return a window as columns of one row; its statistics become `acc_mag_min` and so on."""
+    """Return a window as columns of one row.
+
+    What is nested becomes `acc_mag_min`, `model_name` and so on.
+    """
     window = orjson.loads(value)
     columns = {}
     for name, field in window.items():
-        if name in _STATISTICS:
-            columns.update({f"{name}_{kind}": [number] for kind, number in field.items()})
+        if name in _NESTED:
+            columns.update({f"{name}_{part}": [value] for part, value in field.items()})
         elif name != "sensor_id":
             columns[name] = [field]
     return columns

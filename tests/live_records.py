@@ -29,6 +29,46 @@ WINDOW = {
     "closed_by": "watermark",
     "through_offset": 12,
 }
+VELOCITY_WINDOW = {
+    "kind": "velocity",
+    "sensor_id": "sensor1",
+    "boot": 0,
+    "start_us": 0,
+    "end_us": 2_000_000,
+    "samples": 400,
+    "first_sample": 0,
+    "last_sample": 399,
+    "velocity_max": 1.25,
+    "distance_m": 0.5,
+    "moving_share": 0.25,
+    "resets": 1,
+    "skipped": 0,
+    "model": {"name": "velocity", "version": "3", "sha256": "ab" * 32},
+    "closed_by": "time",
+    "through_offset": 12,
+}
+SESSION = {
+    "event": "closed",
+    "session_id": "sensor1_0",
+    "sensor_id": "sensor1",
+    "revision": 4,
+    "state": "closed",
+    "start_us": 0,
+    "end_us": 20_000_000,
+    "windows": 10,
+    "samples": 4_000,
+    "gaps": 0,
+    "late": 0,
+    "acc_mag_max": 2.0,
+    "gyro_mag_max": 1.0,
+    "velocity_windows": 10,
+    "velocity_max": 1.25,
+    "distance_m": 5.0,
+    "first_boot": 0,
+    "last_boot": 0,
+    "closed_by": "gap",
+    "through_offset": 20,
+}
 
 
 class Samples(NamedTuple):

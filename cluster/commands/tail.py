@@ -17,9 +17,11 @@ class Stream(StrEnum):
     RAW = "raw"
     TRANSFORMED = "transformed"
     AGGREGATED = "aggregated"
+    SESSIONS = "sessions"
     DEAD_LETTERS = "dead-letters"
     CONTROL = "control"
     LEDGER = "ledger"
+    SESSION_LEDGER = "session-ledger"
 
 
 def register(app: typer.Typer) -> None:
@@ -52,11 +54,13 @@ def tail(
         Stream.RAW: topics.RAW,
         Stream.TRANSFORMED: topics.TRANSFORMED,
         Stream.AGGREGATED: topics.AGGREGATED,
+        Stream.SESSIONS: topics.SESSIONS,
         Stream.DEAD_LETTERS: topics.DEAD_LETTERS,
         Stream.CONTROL: topics.CONTROL,
         Stream.LEDGER: topics.SENSOR_PROCESSING_CHANGELOG,
+        Stream.SESSION_LEDGER: topics.SESSION_AGGREGATION_CHANGELOG,
     }[stream]
-    if sensor is not None and stream in (Stream.CONTROL, Stream.LEDGER):
+    if sensor is not None and stream in (Stream.CONTROL, Stream.LEDGER, Stream.SESSION_LEDGER):
         raise typer.BadParameter(f"{stream.value} is not kept by sensor: leave it out")
     partitions = range(1 if stream is Stream.CONTROL else topics.PARTITIONS)
     wanted = partitions if sensor is None else [partition_of(sensor)]

@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 from jsonschema import Draft202012Validator
-from live_records import GOLDEN, WINDOW, samples, transformed_record
+from live_records import GOLDEN, VELOCITY_WINDOW, WINDOW, samples, transformed_record
 
 from pipelines.frame_scanner import scan_payload
 from serve.live_messages import (
@@ -85,6 +85,16 @@ def test_a_windows_statistics_become_columns_of_one_row() -> None:
     assert message["columns"]["acc_mag_rms"] == [1.1]
     assert message["columns"]["closed_by"] == ["watermark"]
     assert "acc_mag" not in message["columns"]
+
+
+def test_the_model_of_a_velocity_window_becomes_columns_too() -> None:
+    columns = window_columns(orjson.dumps(VELOCITY_WINDOW))
+    message = _message(Source(AGGREGATED, 0, 5), "sensor1", columns)
+    assert message["columns"]["kind"] == ["velocity"]
+    assert message["columns"]["model_name"] == ["velocity"]
+    assert message["columns"]["model_version"] == ["3"]
+    assert message["columns"]["model_sha256"] == ["ab" * 32]
+    assert "model" not in message["columns"]
 
 
 def test_a_sensor_id_of_quotes_and_other_scripts_stays_what_it_is() -> None:

@@ -4,12 +4,28 @@ import json
 from typing import Any
 
 import pytest
-from live_records import GOLDEN, WINDOW, samples, transformed_record
+from live_records import (
+    GOLDEN,
+    SESSION,
+    VELOCITY_WINDOW,
+    WINDOW,
+    samples,
+    transformed_record,
+)
 
 from cluster.record_lines import Record, entries, json_line, line
 from pipelines import topics
 
 LEDGER = {"generation": 2, "slot": 1, "next_offset": 9, "counts": {"frames": 5}}
+SESSION_COUNTS = {
+    "records": 9,
+    "ticks": 2,
+    "windows": 7,
+    "sessions_started": 1,
+    "sessions_closed": 0,
+    "events": 3,
+    "dead_letters": 0,
+}
 CONTROL = {"pipeline": "sensor-processing", "slots": 2}
 
 
@@ -32,6 +48,17 @@ RECORDS = [
         "08:53:20.123 3@17 sensor1  motion window 0-2000000 us  samples 400 gaps 0 late 0",
     ),
     (
+        _record(topics.AGGREGATED, b"sensor1", json.dumps(VELOCITY_WINDOW).encode()),
+        "08:53:20.123 3@17 sensor1  velocity window 0-2000000 us  samples 400 resets 1 skipped 0  "
+        "at most 1.250 m/s, 0.500 m, moving 25%  model velocity 3  closed by time",
+    ),
+    (
+        _record(topics.SESSIONS, b"sensor1", json.dumps(SESSION).encode()),
+        "08:53:20.123 3@17 sensor1  session sensor1_0 closed by gap, revision 4  "
+        "20 s in 10 windows  samples 4000 gaps 0 late 0  acceleration to 2.000 g "
+        "rotation to 1.000 rad/s  at most 1.250 m/s, 5.000 m",
+    ),
+    (
         _record(topics.DEAD_LETTERS, b"sensor1", b"\x7c\x1e", reason=b"crc_mismatch"),
         "08:53:20.123 3@17 sensor1  crc_mismatch: ",
     ),
@@ -42,7 +69,16 @@ RECORDS = [
     (_record(topics.CONTROL, b"alarm/x/1", None), "08:53:20.123 3@17 -  alarm/x/1 taken back"),
     (
         _record(topics.SENSOR_PROCESSING_CHANGELOG, b"ledger", json.dumps(LEDGER).encode()),
-        "08:53:20.123 3@17 -  slot 2.1 next 9  frames 5 transformed 0",
+        "08:53:20.123 3@17 -  slot 2.1 next 9  frames 5",
+    ),
+    (
+        _record(
+            topics.SESSION_AGGREGATION_CHANGELOG,
+            b"ledger",
+            json.dumps(LEDGER | {"counts": SESSION_COUNTS}).encode(),
+        ),
+        "08:53:20.123 3@17 -  slot 2.1 next 9  records 9 windows 7 sessions_started 1 "
+        "sessions_closed 0 events 3 dead_letters 0",
     ),
 ]
 
