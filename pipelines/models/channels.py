@@ -24,8 +24,7 @@ class Channels:
         """
         if channel not in CHANNELS:
             raise DataError(f"channel {channel!r} is none of {', '.join(CHANNELS)}")
-        found = self.stable if channel == "stable" else self.candidate
-        return found
+        return self.stable if channel == "stable" else self.candidate
 
     def promoted(self, version: str, channel: str) -> "Channels":
         """Return the channels with ``version`` behind ``channel``.

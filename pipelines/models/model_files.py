@@ -1,4 +1,4 @@
-"""One version of a model and the three files it is: ``model.onnx``, ``scaling.json``, ``model.json``.
+"""One version of a model: ``model.onnx``, ``scaling.json`` and ``model.json``.
 
 ``model.onnx`` is a streaming sequence model of F features and H hidden units:
 
