@@ -14,7 +14,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,10 +58,7 @@ def read_model(name: str, version: str, files: Mapping[str, bytes], where: str) 
         DataError: a file is missing or malformed, or ``model.onnx`` is not the one that
             ``model.json`` names; the message begins with ``where``.
     """
-    for file in FILES:
-        if file not in files:
-            raise DataError(f"{where}: {file} is missing; push the version again, as a new one")
-    facts = _object(files[FACTS_FILE], f"{where}/{FACTS_FILE}")
+    facts = read_facts(files, where)
     scaling = _object(files[SCALING_FILE], f"{where}/{SCALING_FILE}")
     sha256 = sha256_of(files[ONNX_FILE])
     for field, expected in (("name", name), ("version", version), ("sha256", sha256)):
@@ -89,22 +86,32 @@ def read_model(name: str, version: str, files: Mapping[str, bytes], where: str) 
     )
 
 
-def with_identity(files: Mapping[str, bytes], name: str, version: str) -> dict[str, bytes]:
-    """Return the files with name, version and SHA-256 written into a ``model.json`` without them.
+def read_facts(files: Mapping[str, bytes], where: str) -> dict[str, Any]:
+    """Return what ``model.json`` says.
 
     Raises:
-        DataError: a file is missing or ``model.json`` is no JSON object.
+        DataError: a file is missing, or ``model.json`` is no JSON object.
     """
     for file in FILES:
         if file not in files:
-            raise DataError(f"{file} is missing: a model is {', '.join(FILES)}")
-    facts = _object(files[FACTS_FILE], FACTS_FILE)
-    identity = {"name": name, "version": version, "sha256": sha256_of(files[ONNX_FILE])}
-    missing = {field: value for field, value in identity.items() if not facts.get(field)}
-    kept = {file: files[file] for file in FILES}
-    if missing:
-        kept[FACTS_FILE] = json.dumps({**facts, **missing}, indent=2).encode() + b"\n"
-    return kept
+            raise DataError(f"{where}: {file} is missing; a model is {', '.join(FILES)}")
+    return _object(files[FACTS_FILE], f"{where}/{FACTS_FILE}")
+
+
+def with_identity(
+    files: Mapping[str, bytes], name: str, version: str, where: str
+) -> dict[str, bytes]:
+    """Return the files with this name and version in ``model.json``, and a SHA-256 if it has none.
+
+    Raises:
+        DataError: a file is missing, or ``model.json`` is no JSON object.
+    """
+    facts = read_facts(files, where)
+    sha256 = facts.get("sha256") or sha256_of(files[ONNX_FILE])
+    changed = {**facts, "name": name, "version": version, "sha256": sha256}
+    if changed == facts:
+        return dict(files)
+    return {**files, FACTS_FILE: json.dumps(changed, indent=2).encode() + b"\n"}
 
 
 def _object(content: bytes, where: str) -> dict[str, Any]:
@@ -142,5 +149,5 @@ def _positive_number(facts: dict[str, Any], field: str, where: str) -> float:
     return float(value)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -6,10 +6,18 @@ digits; a version never changes once it is there.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
+from pipelines.errors import ConfigurationError
 from pipelines.models.channels import Channels
+from pipelines.models.folder_store import FolderStore
 from pipelines.models.model_files import Model
+from pipelines.models.s3_store import S3Store
+from pipelines.settings import Settings
+
+_FILE = "file://"
 
 
 class ModelStore(Protocol):
@@ -54,3 +62,20 @@ class ModelStore(Protocol):
             ConflictError: somebody else changed them in between.
         """
         ...
+
+
+def open_store(settings: Settings) -> ModelStore:
+    """Return the store that ``models.url`` names; nothing is asked of it yet.
+
+    Raises:
+        ConfigurationError: the address is neither ``file://`` nor ``s3://``.
+    """
+    url = settings.models.url
+    if url.startswith(_FILE) and len(url) > len(_FILE):
+        return FolderStore(Path(url.removeprefix(_FILE)))
+    parts = urlsplit(url)
+    if parts.scheme == "s3" and parts.netloc:
+        return S3Store(parts.netloc, parts.path, settings.s3)
+    raise ConfigurationError(
+        f"setting models.url is {url!r}: give file:///folder or s3://bucket/prefix"
+    )
