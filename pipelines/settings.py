@@ -127,9 +127,17 @@ class InferenceSettings(BaseModel):
     )
     max_batch: int = Field(64, ge=1, description="Most requests of one adaptive batch.")
     batch_wait_ms: float = Field(2.0, ge=0, description="How long a batch waits to fill.")
-    max_queue: int = Field(256, ge=1, description="Requests that wait; beyond it 503 at once.")
+    max_queue: int = Field(
+        256, ge=1, description="HTTP requests under way at once; beyond it 503 at once."
+    )
+    max_queue_bytes: int = Field(
+        268_435_456, ge=1024, description="Bytes of their bodies; beyond it 503 at once."
+    )
     max_request_bytes: int = Field(
         67_108_864, ge=1024, description="A larger request body is refused."
+    )
+    max_loaded: int = Field(
+        4, ge=2, description="Versions of models that a replica keeps loaded side by side."
     )
     turn_ms: int = Field(50, ge=1, le=1_000, description="How long a turn of ml_inference waits.")
     timeout_s: float = Field(30.0, gt=0, description="A call to a model that takes longer failed.")

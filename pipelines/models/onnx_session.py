@@ -49,7 +49,7 @@ def run_sequences(
     hidden: NDArray[np.float32],
     cell: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Return ``(predictions, hidden, cell)`` of the shapes in :mod:`pipelines.models.model_files`."""
+    """Return ``(predictions, hidden, cell)``, as the file format says."""
     feeds = dict(zip(INPUTS, (features, lengths, hidden, cell), strict=True))
     predictions, hidden_out, cell_out = session.run(OUTPUTS, feeds)
     return predictions, hidden_out, cell_out
