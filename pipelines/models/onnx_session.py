@@ -30,8 +30,9 @@ def open_session(
     # Threads that spin while they wait would take the cores of the rest of the machine.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
+    providers = _providers(device)
     try:
-        session = onnxruntime.InferenceSession(onnx, options, providers=_providers(device))
+        session = onnxruntime.InferenceSession(onnx, options, providers=providers)
     except Exception as error:  # onnxruntime's own exceptions share no other base.
         raise DataError(f"onnxruntime does not take the model: {error}") from None
     if device == "cuda" and _CUDA not in session.get_providers():

@@ -3,10 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from ray import serve
 
@@ -15,50 +13,13 @@ from pipelines.models.serving_names import DEPLOYMENT
 from pipelines.models.store import open_store
 from pipelines.predictions import ModelId
 from pipelines.settings import InferenceSettings, Settings
-from serve.inference.batches import Predicted, Sequences, grouped, joined, parted
+from serve.inference.batches import Predicted, Sequences
+from serve.inference.jobs import Job, Timing, run_jobs
 from serve.inference.loaded_models import LoadedModel, LoadedModels
 
 _LOGGER = logging.getLogger(__name__)
 _SPARE_REQUESTS = 64
 """Calls above the queue of HTTP requests: those of pipelines, and to load and unload."""
-
-
-class Timing(NamedTuple):
-    """What became of a request: when, and whether it is the one that counts for its batch."""
-
-    queue_ns: int
-    compute_ns: int
-    sequences: int
-    leads: bool
-
-
-@dataclass(frozen=True)
-class _Job:
-    loaded: LoadedModel
-    sequences: Sequences
-    arrived_ns: int
-
-
-def run_jobs(jobs: Sequence[_Job]) -> list[tuple[Predicted, Timing] | Exception]:
-    """Return what each job comes to: those of one model and length are run together."""
-    outcomes: list[tuple[Predicted, Timing] | Exception | None] = [None] * len(jobs)
-    keys = [(id(job.loaded), job.sequences.features.shape[0]) for job in jobs]
-    for places in grouped(keys).values():
-        parts = [jobs[place].sequences for place in places]
-        started_ns = time.perf_counter_ns()
-        try:
-            predicted = jobs[places[0]].loaded.run(joined(parts))
-        except Exception as error:  # onnxruntime's own exceptions share no other base.
-            for place in places:
-                outcomes[place] = error
-            continue
-        compute_ns = time.perf_counter_ns() - started_ns
-        sizes = [part.features.shape[1] for part in parts]
-        for place, one in zip(places, parted(predicted, sizes), strict=True):
-            queue_ns = started_ns - jobs[place].arrived_ns
-            timing = Timing(queue_ns, compute_ns, sum(sizes), place == places[0])
-            outcomes[place] = one, timing
-    return [outcome for outcome in outcomes if outcome is not None]
 
 
 class ModelReplica:
@@ -128,7 +89,7 @@ class ModelReplica:
         """
         arrived_ns = time.perf_counter_ns()
         loaded = await self._loaded(ModelId(*model))
-        job = _Job(loaded, Sequences(*sequences), arrived_ns)
+        job = Job(loaded, Sequences(*sequences), arrived_ns)
         outcome: Any = await self._run_batch(job)
         if isinstance(outcome, Exception):
             raise outcome
@@ -136,7 +97,7 @@ class ModelReplica:
         return predicted, timing
 
     @serve.batch
-    async def _run_batch(self, jobs: list[_Job]) -> list[Any]:
+    async def _run_batch(self, jobs: list[Job]) -> list[Any]:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, run_jobs, jobs)
 

@@ -11,7 +11,7 @@ from ray.serve.handle import DeploymentHandle
 from pipelines.errors import ImustreamError, UnavailableError
 from pipelines.predictions import ModelId
 from serve.inference.batches import Predicted, Sequences
-from serve.inference.model_replica import Timing
+from serve.inference.jobs import Timing
 
 _RETRY_S = 0.1
 _GONE = (RayActorError, DeploymentUnavailableError, ReplicaUnavailableError)

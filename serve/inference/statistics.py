@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from serve.inference.model_replica import Timing
+from serve.inference.jobs import Timing
 
 
 @dataclass

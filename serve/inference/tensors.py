@@ -85,6 +85,9 @@ def from_json(data: Any, datatype: str, shape: Sequence[int], name: str) -> Tens
     else:
         try:
             found = np.asarray(data)
+            if dtype == _DTYPES["UINT64"] and found.dtype.kind == "f":
+                # What numpy makes of whole numbers on both sides of 2^63, and of fractions.
+                found = _whole_numbers(data, found)
         except ValueError:
             raise malformed(f"input {name}: data is nested unevenly") from None
     if found.shape not in {(math.prod(shape),), tuple(shape)}:
@@ -114,20 +117,33 @@ def _dtype(datatype: Any, name: str) -> np.dtype[Any]:
     return dtype
 
 
+def _whole_numbers(data: list[Any], found: Tensor) -> Tensor:
+    """Return numbers as they are where all of them are whole and fit, else ``found``."""
+    exact = np.asarray(data, object)
+    if all(type(number) is int and 0 <= number < 2**64 for number in exact.flat):
+        return exact.astype(np.uint64)
+    return found
+
+
 def _converted(found: Tensor, dtype: np.dtype[Any], datatype: str, name: str) -> Tensor:
     fault = malformed(f"input {name}: data holds something that is no {datatype}")
-    if dtype.kind == "b" or found.dtype.kind == "b":
-        if dtype.kind == found.dtype.kind or not found.size:
-            return found.astype(dtype)
-        raise fault
-    if found.dtype.kind not in ("iuf" if dtype.kind == "f" else "iu"):
-        raise fault
-    if dtype.kind != "f" and found.size:
-        limits = np.iinfo(dtype)
-        if int(found.min()) < limits.min or int(found.max()) > limits.max:
+    if not found.size:
+        return found.astype(dtype)
+    if dtype.kind == "f":
+        if found.dtype.kind not in "iuf":
             raise fault
-    with np.errstate(over="ignore"):
-        converted = found.astype(dtype)
-    if dtype.kind == "f" and not np.isfinite(converted).all():
+        with np.errstate(over="ignore"):
+            floats: Tensor = found.astype(dtype)
+        if not np.isfinite(floats).all():
+            raise fault
+        return floats
+    if dtype.kind == "b":
+        if found.dtype.kind != "b":
+            raise fault
+        return found
+    if found.dtype.kind not in "iu":
         raise fault
-    return converted
+    limits = np.iinfo(dtype)
+    if int(found.min()) < limits.min or int(found.max()) > limits.max:
+        raise fault
+    return found.astype(dtype)
