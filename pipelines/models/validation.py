@@ -13,6 +13,7 @@ from pipelines.transformed import AXES, MAGNITUDES
 FEATURE_COLUMNS = (*AXES, *MAGNITUDES, "temp_raw")
 """The readings of sensor-data-transformed, which a model may be given."""
 
+_INVALID = (DecodeError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError)
 _SMOKE_TIME = 7
 _SMOKE_LENGTHS = (7, 4, 1)
 """Sequences of different lengths: a model that ignores ``lengths`` is found out."""
@@ -45,18 +46,7 @@ def _check_features(model: Model) -> None:
 
 
 def _check_tensors(model: Model) -> None:
-    try:
-        parsed = onnx.load_model_from_string(model.onnx)
-        onnx.checker.check_model(parsed, full_check=True)
-    except (
-        DecodeError,
-        onnx.checker.ValidationError,
-        onnx.shape_inference.InferenceError,
-    ) as error:
-        raise DataError(f"model.onnx is no valid ONNX model: {error}") from None
-    if any(one.data_location == TensorProto.EXTERNAL for one in parsed.graph.initializer):
-        # onnxruntime would look for them wherever a process happens to run.
-        raise DataError("model.onnx keeps weights in other files; save it with all data inside")
+    parsed = _parsed(model.onnx)
     weights = {one.name for one in parsed.graph.initializer}
     inputs = [one for one in parsed.graph.input if one.name not in weights]
     features, units = len(model.features), model.hidden_units
@@ -74,6 +64,24 @@ def _check_tensors(model: Model) -> None:
     ]
     _check_side("input", inputs, dict(zip(INPUTS, expected_inputs, strict=True)))
     _check_side("output", parsed.graph.output, dict(zip(OUTPUTS, expected_outputs, strict=True)))
+
+
+def _parsed(content: bytes) -> onnx.ModelProto:
+    try:
+        parsed = onnx.load_model_from_string(content)
+        constants = (one.t for node in parsed.graph.node for one in node.attribute)
+        tensors = (*parsed.graph.initializer, *constants)
+        if any(tensor.data_location == TensorProto.EXTERNAL for tensor in tensors):
+            # onnxruntime would look for them wherever a process happens to run.
+            raise DataError("model.onnx keeps weights in other files; save it with all data inside")
+        onnx.checker.check_model(parsed, full_check=True)
+    except (
+        DecodeError,
+        onnx.checker.ValidationError,
+        onnx.shape_inference.InferenceError,
+    ) as error:
+        raise DataError(f"model.onnx is no valid ONNX model: {error}") from None
+    return parsed
 
 
 def _check_side(
