@@ -9,22 +9,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-
-from pipelines.errors import ConfigurationError, ConflictError, NotFoundError, UnavailableError
+from pipelines.errors import ConflictError, NotFoundError
 from pipelines.models.channels import Channels, read_channels, write_channels
 from pipelines.models.model_files import FACTS_FILE, FILES, Model, read_model
 from pipelines.models.names import is_name, require_name, require_version, sorted_versions
+from pipelines.s3_client import S3_ERRORS, error_code, s3_client, s3_failed
 from pipelines.settings import S3Settings
 
 _CHANNELS_FILE = "channels.json"
 _MISSING = frozenset({"NoSuchKey", "404"})
 _CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
-_CONNECT_TIMEOUT_S = 5
-_READ_TIMEOUT_S = 30
-_ATTEMPTS = 3
 
 
 class _Found(NamedTuple):
@@ -38,7 +32,8 @@ class S3Store:
     def __init__(self, bucket: str, prefix: str, settings: S3Settings) -> None:
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        self._client = _client(settings)
+        self._settings = settings
+        self._client = s3_client(settings)
 
     def names(self) -> list[str]:
         """Return the names of all models, sorted."""
@@ -127,9 +122,9 @@ class S3Store:
         with self._asking(key):
             try:
                 self._client.put_object(Bucket=self._bucket, Key=key, Body=content, **condition)
-            except ClientError as error:
+            except S3_ERRORS as error:
                 # Where the object that should match has gone, S3 says that there is none.
-                if _code(error) in _CONDITION_FAILED or _code(error) in _MISSING:
+                if error_code(error) in _CONDITION_FAILED | _MISSING:
                     return False
                 raise
         return True
@@ -139,8 +134,8 @@ class S3Store:
             try:
                 answer = self._client.get_object(Bucket=self._bucket, Key=key)
                 return _Found(answer["Body"].read(), answer["ETag"])
-            except ClientError as error:
-                if _code(error) in _MISSING:
+            except S3_ERRORS as error:
+                if error_code(error) in _MISSING:
                     return None
                 raise
 
@@ -151,47 +146,14 @@ class S3Store:
 
     @contextmanager
     def _asking(self, key: str) -> Iterator[None]:
-        where = f"s3://{self._bucket}/{key}"
         try:
             yield
-        except ClientError as error:
-            message = error.response.get("Error", {}).get("Message", "")
-            raise UnavailableError(
-                f"the model store refuses {where}: {_code(error)} {message}; check models.url, "
-                "s3.access_key and s3.secret_key, and that the bucket exists"
-            ) from None
-        except (BotoCoreError, OSError) as error:
-            raise UnavailableError(
-                f"the model store does not answer for {where}: {error}; check s3.endpoint_url"
-            ) from None
+        except S3_ERRORS as error:
+            what = f"a call of the model store (models.url) for s3://{self._bucket}/{key}"
+            raise s3_failed(error, what, self._settings) from None
 
     def _key(self, *parts: str) -> str:
         return self._prefix + "/".join(parts)
 
     def _address(self, path: str) -> str:
         return f"s3://{self._bucket}/{self._prefix}{path}"
-
-
-def _client(settings: S3Settings) -> Any:
-    secret = settings.secret_key
-    style = {"addressing_style": "path"} if settings.endpoint_url else {}
-    try:
-        return boto3.client(
-            "s3",
-            endpoint_url=settings.endpoint_url,
-            region_name=settings.region,
-            aws_access_key_id=settings.access_key,
-            aws_secret_access_key=secret.get_secret_value() if secret else None,
-            config=Config(
-                connect_timeout=_CONNECT_TIMEOUT_S,
-                read_timeout=_READ_TIMEOUT_S,
-                retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"},
-                s3=style,
-            ),
-        )
-    except (BotoCoreError, ValueError) as error:
-        raise ConfigurationError(f"no client of S3: {error}; check the settings of s3") from None
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
