@@ -5,6 +5,8 @@ ImustreamError
 ├── UnavailableError        a server is away or a port is taken: mend it, then try again
 ├── ToolMissingError        a program is not installed: `make setup` installs it
 ├── DataError               input from outside is not what its format says
+├── NotFoundError           what was asked for is not there: name another
+├── ConflictError           another was first: look again, then decide
 ├── FencedError             a newer slot has taken over: stop, nothing is lost
 ├── TransactionAbortedError nothing of the transaction counts: restore the state and go on
 └── PipelineStoppedError    going on would lose or hide data: an operator must decide
@@ -31,6 +33,14 @@ class ToolMissingError(ImustreamError):
 
 class DataError(ImustreamError):
     """Input from outside does not have the form it should have."""
+
+
+class NotFoundError(ImustreamError):
+    """What was asked for, such as a model's version, does not exist."""
+
+
+class ConflictError(ImustreamError):
+    """It exists already, or changed since it was read; nothing was written."""
 
 
 class FencedError(ImustreamError):

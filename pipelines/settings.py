@@ -127,9 +127,17 @@ class InferenceSettings(BaseModel):
     )
     max_batch: int = Field(64, ge=1, description="Most requests of one adaptive batch.")
     batch_wait_ms: float = Field(2.0, ge=0, description="How long a batch waits to fill.")
-    max_queue: int = Field(256, ge=1, description="Requests that wait; beyond it 503 at once.")
+    max_queue: int = Field(
+        256, ge=1, description="HTTP requests under way at once; beyond it 503 at once."
+    )
+    max_queue_bytes: int = Field(
+        268_435_456, ge=1024, description="Bytes of their bodies; beyond it 503 at once."
+    )
     max_request_bytes: int = Field(
         67_108_864, ge=1024, description="A larger request body is refused."
+    )
+    max_loaded: int = Field(
+        4, ge=2, description="Versions of models that a replica keeps loaded side by side."
     )
     turn_ms: int = Field(50, ge=1, le=1_000, description="How long a turn of ml_inference waits.")
     timeout_s: float = Field(30.0, gt=0, description="A call to a model that takes longer failed.")
@@ -253,6 +261,8 @@ class LocalSettings(BaseModel):
         9_192, ge=1, le=65_533, description="First port of Kafka's controllers; each has its own."
     )
     kafka_heap_mb: int = Field(1_024, ge=256, description="Java heap of each Kafka broker, MB.")
+    s3: bool = Field(False, description="Whether `up` runs an S3 server too (`up --s3`).")
+    s3_port: int = Field(7_070, ge=1, le=65535, description="Port of that S3 server.")
     ray_port: int = Field(6_390, ge=1_024, le=65_535, description="Port of the Ray head.")
     dashboard_port: int = Field(8_265, ge=1, le=65535, description="Port of the Ray dashboard.")
     proxy_port: int = Field(

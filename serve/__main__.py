@@ -1,4 +1,7 @@
-"""`python -m serve`: deploy `live` and `api` on the running Ray, and return when both run.
+"""`python -m serve`: deploy `live`, `api` and `inference` on the running Ray.
+
+It returns when all of them run. The models that come with imustream are put into the model store
+first, where it has none of that name.
 
 For a fast and bounded HTTP side start Ray with :mod:`serve.proxy_environment`.
 """
@@ -11,18 +14,24 @@ import ray
 from ray import serve
 
 from pipelines.errors import ImustreamError, UnavailableError
+from pipelines.models.serving_names import APPLICATION, ROUTE_PREFIX
+from pipelines.models.shipped import ensure_shipped
+from pipelines.models.store import open_store
 from pipelines.settings import RaySettings, Settings, load_settings
 from serve import api, live
+from serve.inference.application import inference_application
 
 _CONNECT_TIMEOUT_S = 5.0
 
 
 def deploy(settings: Settings) -> None:
-    """Deploy both applications; what runs already is replaced.
+    """Deploy all applications; what runs already is replaced.
 
     Raises:
-        UnavailableError: there is no Ray at ``ray.address``, or an application does not start.
+        UnavailableError: the model store does not answer, there is no Ray at ``ray.address``, or
+            an application does not start.
     """
+    ensure_shipped(open_store(settings))
     _join(settings.ray)
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     serve.start(
@@ -32,12 +41,13 @@ def deploy(settings: Settings) -> None:
     try:
         serve.run_many(
             [
+                serve.RunTarget(inference_application(settings), APPLICATION, ROUTE_PREFIX),
                 serve.RunTarget(live.live_application(settings), live.NAME, live.ROUTE_PREFIX),
                 serve.RunTarget(api.api_application(settings), api.NAME, api.ROUTE_PREFIX),
             ]
         )
     except RuntimeError as error:
-        raise UnavailableError(f"live and api do not start: {error}") from None
+        raise UnavailableError(f"the Serve applications do not start: {error}") from None
 
 
 def _join(settings: RaySettings) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from ray import serve
 from ray.serve.schema import ApplicationStatus
 
+from pipelines.models import serving_names
 from pipelines.settings import Settings
 from serve import live
 from serve.gate import Gate
@@ -75,8 +77,10 @@ class Liveness(BaseModel):
     live: bool = True
 
 
-def api_app(settings: Settings, observation: Observation, live_check: Check) -> FastAPI:
-    """Return the application; ``live_check`` says whether `live` runs."""
+def api_app(
+    settings: Settings, observation: Observation, applications: Mapping[str, Check]
+) -> FastAPI:
+    """Return the application; ``applications`` say whether the others run."""
     mongo = mongo_client(settings)
 
     async def sensor_processing() -> PartHealth:
@@ -87,7 +91,7 @@ def api_app(settings: Settings, observation: Observation, live_check: Check) -> 
         "mongodb": MongoCheck(mongo),
         "mqtt": MqttCheck(settings.mqtt),
         SENSOR_PROCESSING: sensor_processing,
-        live.NAME: live_check,
+        **applications,
     }
 
     @contextlib.asynccontextmanager
@@ -154,9 +158,9 @@ def _version() -> str:
         return "unpackaged"
 
 
-async def _live_health() -> PartHealth:
+async def _application_health(name: str) -> PartHealth:
     status = await asyncio.to_thread(serve.status)
-    application = status.applications.get(live.NAME)
+    application = status.applications.get(name)
     if application is None:
         return PartHealth(ready=False, detail="not deployed; run `python -m serve`")
     return PartHealth(
@@ -182,7 +186,9 @@ class Api:
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Return the application; Serve calls this in the replica."""
-        return api_app(self._settings, self._observation, _live_health)
+        others = (live.NAME, serving_names.APPLICATION)
+        checks = {name: partial(_application_health, name) for name in others}
+        return api_app(self._settings, self._observation, checks)
 
     def check_health(self) -> None:
         """Tell Serve whether this replica works; Serve calls it every second."""

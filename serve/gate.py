@@ -1,8 +1,9 @@
-"""The gate in front of both applications: nobody passes without a log-in, and how answers look.
+"""The gate in front of every application: nobody passes without a log-in, and how answers look.
 
 Plain ASGI, so that it stands before WebSockets too and costs a stream nothing.
 """
 
+from collections.abc import Callable
 from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -34,9 +35,18 @@ _SECURITY_HEADERS = {
 class Gate:
     """Refuse whoever is not logged in; add the security headers to every answer."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        open_paths: frozenset[str] = OPEN_PATHS,
+        refused: Callable[[str, Headers], Response] | None = None,
+    ) -> None:
+        """Guard ``app``; ``refused`` makes the answer to who may not pass, from why and headers."""
         self._app = app
         self._settings = settings
+        self._open_paths = open_paths
+        self._refused = refused or _refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it here."""
@@ -51,9 +61,9 @@ class Gate:
             await self._app(scope, receive, send)
             return
         send = _with_security_headers(send)
-        why = "" if scope["path"] in OPEN_PATHS else self._refusal(scope)
+        why = "" if scope["path"] in self._open_paths else self._refusal(scope)
         if why:
-            await _refused(why, Headers(scope=scope))(scope, receive, send)
+            await self._refused(why, Headers(scope=scope))(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 

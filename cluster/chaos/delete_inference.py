@@ -1,9 +1,9 @@
 """`python -m cluster.chaos.delete_inference`: take the application that runs the models away."""
 
 import ray
-from pipelines.models.serving_names import APPLICATION
 from ray import serve
 
+from pipelines.models.serving_names import APPLICATION
 from pipelines.settings import load_settings
 
 if __name__ == "__main__":

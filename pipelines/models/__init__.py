@@ -1,0 +1,1 @@
+"""Models: where they are kept, what their files hold, and how they are called."""

@@ -1,0 +1,1 @@
+"""Serve application `inference`: models over HTTP (Open Inference Protocol v2) and to pipelines."""
