@@ -28,7 +28,7 @@ def train(
     seed: Annotated[int, typer.Option(help="The same seed gives the same data and weights.")] = 0,
     hidden_units: Annotated[int, typer.Option(help="Units of the LSTM.")] = 32,
     bodies: Annotated[int, typer.Option(help="Simulated bodies to train on.")] = 256,
-    updates: Annotated[int, typer.Option(help="Updates of the weights.")] = 4_000,
+    updates: Annotated[int, typer.Option(help="Updates of the weights.")] = 2_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Train a velocity model on simulated motion, and report it against simpler answers.

@@ -23,7 +23,7 @@ class Plan:
     mixed_share: float = 0.75
     lanes: int = 64
     steps: int = 400
-    updates: int = 4_000
+    updates: int = 2_000
     change_share: float = 0.02
     learning_rate: float = 4e-3
     validate_every: int = 100
