@@ -73,7 +73,7 @@ def columns_of(titles: Sequence[str], named: Mapping[str, str], where: str) -> d
         plain = _plain(title)
         unit = next((u for u in _units_of(quantity) if re.search(f"_{_UNITS[u]}$", plain)), None)
         found[quantity] = Column(index, title, unit)
-    taken = {column.index for column in found.values()}
+    taken = {column.place for column in found.values()}
     for index, title in enumerate(titles):
         detected = None if index in taken else _detected(title)
         if detected is None or detected[0] in named:

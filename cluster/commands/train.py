@@ -27,8 +27,8 @@ def train(
     version: Annotated[str, typer.Option(help="Its version: digits.")] = "1",
     seed: Annotated[int, typer.Option(help="The same seed gives the same data and weights.")] = 0,
     hidden_units: Annotated[int, typer.Option(help="Units of the LSTM.")] = 32,
-    bodies: Annotated[int, typer.Option(help="Simulated bodies to train on.")] = 256,
-    updates: Annotated[int, typer.Option(help="Updates of the weights.")] = 2_000,
+    bodies: Annotated[int, typer.Option(help="Simulated bodies to train on.")] = 1_024,
+    updates: Annotated[int, typer.Option(help="Updates of the weights.")] = 1_500,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Train a velocity model on simulated motion, and report it against simpler answers.

@@ -4,12 +4,14 @@ from dataclasses import asdict, dataclass
 
 from pipelines.errors import ConfigurationError
 
+_MOST_VALIDATION = 32
+
 
 @dataclass(frozen=True)
 class Plan:
     """A training run; the same plan gives the same data, and on one machine the same weights.
 
-    bodies:         training bodies; validation has an eighth as many
+    bodies:         training bodies; validation has an eighth as many, 32 at most
     held_out:       bodies that only the final figures see
     mixed_share:    share of the bodies that do every activity in turn
     lanes, steps:   sequences of one update, and samples of each (back-propagation is cut there)
@@ -18,12 +20,12 @@ class Plan:
 
     seed: int = 0
     hidden_units: int = 32
-    bodies: int = 256
+    bodies: int = 1_024
     held_out: int = 32
     mixed_share: float = 0.75
     lanes: int = 64
     steps: int = 400
-    updates: int = 2_000
+    updates: int = 1_500
     change_share: float = 0.02
     learning_rate: float = 4e-3
     validate_every: int = 100
@@ -49,7 +51,7 @@ class Plan:
     @property
     def validation(self) -> int:
         """How many bodies choose among the weights."""
-        return self.bodies // 8
+        return min(self.bodies // 8, _MOST_VALIDATION)
 
     def facts(self) -> dict[str, int | float]:
         """Return the plan as model.json holds it."""
