@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from topic_reader import read_topic, wait_until
 
 from actors.bridge_loop import BridgeLoop
-from cluster.bench.backlog_progress import wait_until_drained
 from cluster.local.settings_environment import child_environment
 from cluster.local.stack import Stack
 from cluster.setup.paths import ROOT
@@ -25,7 +25,7 @@ from pipelines.owned_partition import SlotIdentity
 from pipelines.settings import Settings
 from pipelines.slot import Slot
 from pipelines.slot_loop import SlotLoop
-from pipelines.transformed import AXES
+from pipelines.transformed import AXES, SCHEMA
 from pipelines.verify import verify
 from simulator.readings import ACC_G_PER_COUNT, GYRO_RAD_S_PER_COUNT, MAG_GAUSS_PER_COUNT
 from simulator.recording import Recording
@@ -81,14 +81,16 @@ def replay(settings: Settings, report: Path, *arguments: str) -> dict[str, objec
     )
     assert done.returncode == 0, done.stderr
     sent: dict[str, object] = json.loads(report.read_text())
-    published = sent["messages"]["published"]  # type: ignore[index]
-    sensors = {str(sensor_id).encode() for sensor_id in sent["sensors"]["sensor_id"]}  # type: ignore[index]
-    raw = (settings.kafka.bootstrap_servers, topics.RAW)
     wait_until(
-        "every message in Kafka",
-        lambda: sum(record.key() in sensors for record in read_topic(*raw)) >= published,
+        "every sample of every recording",
+        lambda: (
+            [
+                len(transformed(settings, sensor_id))
+                for sensor_id in sent["sensors"]["sensor_id"]  # type: ignore[index]
+            ]
+            == sent["replay"]["samples"]
+        ),  # type: ignore[index]
     )
-    wait_until_drained(settings)
     return sent
 
 
@@ -99,8 +101,8 @@ def transformed(settings: Settings, sensor_id: str) -> pa.Table:
         for record in read_topic(settings.kafka.bootstrap_servers, topics.TRANSFORMED)
         if record.value()[:1] == b"\xff"  # a tick is JSON
     ]
-    whole = pa.concat_tables(tables).unify_dictionaries()
-    ours = whole.filter(pa.compute.equal(whole["sensor_id"].cast(pa.string()), sensor_id))
+    whole = pa.concat_tables([SCHEMA.empty_table(), *tables]).unify_dictionaries()
+    ours = whole.filter(pc.equal(whole["sensor_id"].cast(pa.string()), sensor_id))
     return ours.sort_by("sample_index")
 
 
