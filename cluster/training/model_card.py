@@ -62,9 +62,12 @@ def _training(model: dict[str, Any]) -> str:
     plan = model["training"]
     return f"""## Training
 
-`imustream train --seed {plan["seed"]} --hidden-units {plan["hidden_units"]} --updates
-{plan["updates"]}` makes it again: the same data anywhere, the same weights on the same machine
-with the same libraries. Adam with a cosine schedule from {plan["learning_rate"]:g},
+It is made again by
+
+    imustream train --seed {plan["seed"]} --hidden-units {plan["hidden_units"]} \
+        --bodies {plan["bodies"]} --updates {plan["updates"]} --output FOLDER
+
+with the same data, and on the same machine with the same libraries the same weights. Adam with a cosine schedule from {plan["learning_rate"]:g},
 {plan["updates"]} updates of {plan["lanes"]} sequences of {plan["steps"]} samples
 ({plan["hours_seen"]:g} hours of motion seen). Back-propagation is cut at the sequence; the state
 is carried on to the next, so that the network learns to run for hours. Loss: squared error of the
@@ -113,8 +116,8 @@ def _limits() -> str:
 - Simulated gaits only: a trunk-mounted sensor at the simulator's cadences and speeds (walk about
   1.35 m/s, run about 3.2 m/s, each +-15 %). On real people the figures above do not hold; on a
   wrist the velocity is a rough guess. Retrain with ground truth of your own before relying on it.
-- Within a gait the pace hardly shows in the readings once it is steady; most of the error while
-  walking or running is that.
+- A simulated gait has its pace drawn apart from its cadence and its bounce, so that a steady pace
+  hardly shows in the readings: most of the error while walking or running is that.
 - No vehicles, lifts, stairs, cycling or swimming, and nothing about direction or position.
 - Trained at 200 Hz; at another sample rate its answers mean nothing.
 - Not for medical or safety decisions."""

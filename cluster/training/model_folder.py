@@ -8,6 +8,7 @@ from typing import Any
 from cluster.training.bodies import FEATURES, RATE_HZ
 from cluster.training.model_card import model_card
 from cluster.training.scaling import Scaling
+from pipelines.errors import ConfigurationError
 
 DESCRIPTION = (
     "Speed of a body (m/s) and whether it moves, from one accelerometer and gyroscope, sample by "
@@ -15,14 +16,27 @@ DESCRIPTION = (
 )
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder before the work that is to go there.
+
+    Raises:
+        ConfigurationError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"--output {folder}: the folder cannot be made ({error.strerror}); name another"
+        ) from None
+
+
 def write_model(
     folder: Path, name: str, version: str, model: bytes, scaling: Scaling, facts: dict[str, Any]
 ) -> None:
-    """Write model.onnx, scaling.json, model.json and MODEL_CARD.md.
+    """Write model.onnx, scaling.json, model.json and MODEL_CARD.md into a folder that is there.
 
     facts: ``hidden_units``, ``sequence_length``, ``training`` and ``metrics``
     """
-    folder.mkdir(parents=True, exist_ok=True)
     described = {
         "name": name,
         "version": version,

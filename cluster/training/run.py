@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cluster.training.bodies import RATE_HZ, Split, draw_bodies
 from cluster.training.evaluation import Metrics, evaluate
 from cluster.training.extra import require_training_libraries
-from cluster.training.model_folder import write_model
+from cluster.training.model_folder import make_folder, write_model
 from cluster.training.onnx_export import export
 from cluster.training.plan import Plan
 from cluster.training.scaling import scaling_of
@@ -35,9 +35,11 @@ def train(
     """Train, export, evaluate and write a model.
 
     Raises:
+        ConfigurationError: the folder cannot be made.
         ToolMissingError: the training libraries are not installed.
     """
     require_training_libraries()
+    make_folder(folder)
     from cluster.training.fit import fit  # noqa: PLC0415 - JAX, which only training needs
 
     draw = (plan.seed, plan.mixed_share, plan.loop_s)

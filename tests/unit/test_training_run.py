@@ -76,3 +76,9 @@ def test_missing_training_libraries_are_named_with_how_to_install_them(
 def test_a_plan_that_cannot_be_trained_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="training option bodies: must be 8 or more"):
         Plan(bodies=3)
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match=r"--output .*file/model: the folder cannot"):
+        train(TINY, tmp_path / "file" / "model", "velocity", "1")
