@@ -67,11 +67,14 @@ It is made again by
     imustream train --seed {plan["seed"]} --hidden-units {plan["hidden_units"]} \
         --bodies {plan["bodies"]} --updates {plan["updates"]} --output FOLDER
 
-with the same data, and on the same machine with the same libraries the same weights. Adam with a cosine schedule from {plan["learning_rate"]:g},
-{plan["updates"]} updates of {plan["lanes"]} sequences of {plan["steps"]} samples
-({plan["hours_seen"]:g} hours of motion seen). Back-propagation is cut at the sequence; the state
-is carried on to the next, so that the network learns to run for hours. Loss: squared error of the
-velocity plus 0.2 times the cross-entropy of moving."""
+with the same data, and on the same machine with the same libraries the same weights.
+
+Adam with a cosine schedule from {plan["learning_rate"]:g}, {plan["updates"]} updates of
+{plan["lanes"]} sequences of {plan["steps"]} samples ({plan["hours_seen"]:g} hours of motion seen).
+Back-propagation is cut at the sequence; the state is carried on to the next, so that the network
+learns to run for hours. Loss: squared error of the velocity (m2/s2) plus 0.2 times the
+cross-entropy of moving. The weights kept are those with the lowest loss on the validation bodies,
+which is taken every {plan["validate_every"]} updates."""
 
 
 def _figures(found: dict[str, float]) -> str:
