@@ -10,6 +10,7 @@ from simulator.ground_truth import write_ground_truth
 from simulator.options import FleetOptions
 from simulator.report import Report, Tally
 from simulator.schedule import Batch, Schedule
+from simulator.timetable import Timetable
 
 
 class Payload(NamedTuple):
@@ -36,7 +37,7 @@ def start_of(options: FleetOptions) -> int:
     return now_us - int((options.seconds + options.frame_period_s) * 1e6)
 
 
-def batches(schedule: Schedule, period_s: float) -> Iterator[Batch]:
+def batches(schedule: Timetable, period_s: float) -> Iterator[Batch]:
     """Yield everything a schedule holds without waiting, about one frame a sensor at a time."""
     while (due_s := schedule.next_due_s) != float("inf"):
         yield schedule.step(due_s + period_s / 2)

@@ -1,8 +1,8 @@
-"""Run a fleet of sensors against an MQTT broker."""
+"""Run a fleet of sensors, simulated or replayed, against an MQTT broker."""
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from pipelines.settings import MqttSettings
@@ -10,11 +10,14 @@ from simulator.backlog import start_of
 from simulator.ground_truth import write_ground_truth
 from simulator.options import FleetOptions
 from simulator.publisher import Publisher
+from simulator.recording import Recording
+from simulator.replay import Replay
 from simulator.report import Report, Tally
 from simulator.schedule import Batch, Message, Schedule
 from simulator.sent_log import SentLog
+from simulator.timetable import Timetable
 
-__all__ = ["FleetOptions", "Progress", "Report", "run"]
+__all__ = ["FleetOptions", "Progress", "Report", "run", "run_replay"]
 
 TICK_S = 0.004
 """How often the fleet looks for frames that are due: what a wake-up costs against delay."""
@@ -37,14 +40,14 @@ class Progress(NamedTuple):
 
 
 class _Fleet:
-    """A schedule on its way through a publisher."""
+    """A timetable on its way through a publisher."""
 
-    def __init__(self, options: FleetOptions, settings: MqttSettings) -> None:
+    def __init__(self, options: FleetOptions, settings: MqttSettings, schedule: Timetable) -> None:
         self._options = options
         self._topics = [f"imu/{sensor_id}" for sensor_id in options.sensor_ids()]
         self._ahead_s = min(LOOK_AHEAD_S, options.frame_period_s / 2)
         self._ready: deque[Message] = deque()
-        self.schedule = Schedule(options, start_of(options))
+        self.schedule = schedule
         self.tally = Tally(options)
         self.publisher = Publisher(client_ids(options), settings)
         self.log = SentLog(options.sent_log, options.sensor_ids()) if options.sent_log else None
@@ -133,7 +136,43 @@ def run(
         ConfigurationError: an option cannot be.
         UnavailableError: the broker is away or refuses.
     """
-    fleet = _Fleet(options, settings)
+    schedule = Schedule(options, start_of(options))
+    fleet = _Fleet(options, settings, schedule)
+    _publish(fleet, options, progress, stopped)
+    if options.ground_truth is not None:
+        write_ground_truth(options.ground_truth, options, schedule)
+    return fleet.tally.report(schedule, fleet.publisher.acknowledged)
+
+
+def run_replay(
+    options: FleetOptions,
+    recordings: Sequence[Recording],
+    max_gap_s: float,
+    settings: MqttSettings,
+    progress: Callable[[Progress], None] | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Report:
+    """Publish recordings until each sensor's is over, as `run` publishes a simulated fleet.
+
+    ``options`` must say how long (see `replayed`), and none of its faults is done.
+
+    Raises:
+        DataError: a recording is too short.
+        UnavailableError: the broker is away or refuses.
+    """
+    replay = Replay(options, recordings, max_gap_s, start_of(options))
+    fleet = _Fleet(options, settings, replay)
+    _publish(fleet, options, progress, stopped)
+    return fleet.tally.report(replay, fleet.publisher.acknowledged, replay.replayed())
+
+
+def _publish(
+    fleet: _Fleet,
+    options: FleetOptions,
+    progress: Callable[[Progress], None] | None,
+    stopped: Callable[[], bool],
+) -> None:
+    """Publish everything, or until stopped, and wait for every PUBACK."""
     try:
         began = reported = fleet.begin()
         while not fleet.finished and not stopped():
@@ -157,6 +196,3 @@ def run(
         fleet.publisher.close()
         if fleet.log is not None:
             fleet.log.close()
-    if options.ground_truth is not None:
-        write_ground_truth(options.ground_truth, options, fleet.schedule)
-    return fleet.tally.report(fleet.schedule, fleet.publisher.acknowledged)

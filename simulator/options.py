@@ -7,6 +7,7 @@ from pipelines.errors import ConfigurationError
 from simulator.frame_encoder import MAX_SAMPLES
 from simulator.motion import PROFILES
 
+DEFAULT_SENSORS = 20
 FAULT_SHARES = ("lost", "bad_crc", "cut", "duplicates", "reorder")
 """Faults of a frame; a frame has one at most, so their shares may not add up to more than 1."""
 SENSOR_SHARES = ("heartbeats", "reboot", "silence", "future_clock")
@@ -33,7 +34,7 @@ class FleetOptions:
     as_fast_as_possible: do not wait for a frame's time: make a backlog
     """
 
-    sensors: int = 20
+    sensors: int = DEFAULT_SENSORS
     rate_hz: float = 200.0
     samples_per_frame: int = 64
     seconds: float | None = None

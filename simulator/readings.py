@@ -59,13 +59,24 @@ def ideal_readings(motion: Trajectory) -> Floats:
 
 def encode_samples(readings: Floats, noise: np.random.Generator | None) -> npt.NDArray[np.uint8]:
     """Return the ``(n, 20) uint8`` sample records of ``(n, 9)`` readings, with noise or without."""
+    warmth = np.sin(2 * np.pi * np.arange(len(readings)) / len(readings))
+    return sample_records(counts_of(readings, noise)[0], TEMPERATURE_COUNTS + 40 * warmth)
+
+
+def counts_of(readings: Floats, noise: np.random.Generator | None = None) -> tuple[Floats, int]:
+    """Return the ``(n, 9)`` counts of ``(n, 9)`` readings, and how many values are saturated."""
     scale = [ACC_G_PER_COUNT] * 3 + [GYRO_RAD_S_PER_COUNT] * 3 + [MAG_GAUSS_PER_COUNT] * 3
     counts = readings / np.array(scale)
     if noise is not None:
         counts = counts + noise.standard_normal(counts.shape) * NOISE_COUNTS
-    counts = np.clip(np.rint(counts), -32_768, 32_767)
-    records = np.empty(len(readings), dtype=SAMPLE)
+    counts = np.rint(counts)
+    held = np.clip(counts, -32_768, 32_767)
+    return held, int((held != counts).sum())
+
+
+def sample_records(counts: Floats, temperature: Floats) -> npt.NDArray[np.uint8]:
+    """Return the ``(n, 20) uint8`` records of ``(n, 9)`` counts and ``(n,)`` temperatures."""
+    records = np.empty(len(counts), dtype=SAMPLE)
     records["acc"], records["gyro"], records["mag"] = counts[:, :3], counts[:, 3:6], counts[:, 6:]
-    warmth = np.sin(2 * np.pi * np.arange(len(readings)) / len(readings))
-    records["temp"] = TEMPERATURE_COUNTS + np.rint(40 * warmth)
+    records["temp"] = np.clip(np.rint(temperature), -32_768, 32_767)
     return records.view(np.uint8).reshape(-1, SAMPLE_BYTES)

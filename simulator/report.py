@@ -9,9 +9,24 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.options import FleetOptions
-from simulator.schedule import Batch, Outcome, Schedule
+from simulator.schedule import Batch, Outcome
+from simulator.timetable import Timetable
 
 Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What the sensors of a replay played, one entry a sensor.
+
+    recordings: which;  samples: on the device's grid;  missing_samples: left out in gaps;
+    saturated_values: beyond the range of int16, sent as its end
+    """
+
+    recordings: list[str]
+    samples: list[int]
+    missing_samples: list[int]
+    saturated_values: list[int]
 
 
 @dataclass(frozen=True)
@@ -27,6 +42,7 @@ class Report:
     boots:    columns, one row a boot of which a plausible good frame was sent: ``frames`` and
               ``samples`` without duplicates, ``end_sample`` (one past the largest sample number),
               ``base_sum`` (sum of the frames' base sample numbers)
+    replay:   what was played, where recordings were
     """
 
     options: dict[str, object]
@@ -37,6 +53,7 @@ class Report:
     expected: dict[str, int | dict[str, int]]
     sensors: dict[str, list[object]]
     boots: dict[str, list[object]]
+    replay: Replayed | None = None
 
     def as_json(self) -> str:
         """Return the report as one line of JSON."""
@@ -55,6 +72,7 @@ class Tally:
         self._counts = np.zeros((options.sensors, len(Outcome)), dtype=np.int64)
         self._base_sum = np.zeros(options.sensors, dtype=np.int64)
         self._end = np.zeros(options.sensors, dtype=np.int64)
+        self._samples = np.zeros(options.sensors, dtype=np.int64)
         self._bytes = 0
 
     @property
@@ -65,8 +83,7 @@ class Tally:
     @property
     def samples(self) -> int:
         """How many samples were published in good frames so far, without duplicates."""
-        good = self._counts[:, [Outcome.GOOD, Outcome.REORDERED]].sum()
-        return int(good) * self._options.samples_per_frame
+        return int(self._samples.sum())
 
     def add(self, batch: Batch) -> None:
         """Count what was sent, and what was not."""
@@ -82,7 +99,9 @@ class Tally:
         good = np.flatnonzero(outcome[:sent] <= Outcome.REORDERED)
         bases = np.array([message.base for message in batch.messages], dtype=np.int64)[good]
         np.add.at(self._base_sum, row[good], bases)
-        np.maximum.at(self._end, row[good], bases + self._options.samples_per_frame)
+        samples = np.array([message.samples for message in batch.messages], dtype=np.int64)[good]
+        np.add.at(self._samples, row[good], samples)
+        np.maximum.at(self._end, row[good], bases + samples)
         self._bytes += sum(len(message.payload) for message in batch.messages)
 
     def _grow(self, rows: int) -> None:
@@ -92,8 +111,14 @@ class Tally:
             self._counts = np.pad(self._counts, ((0, more), (0, 0)))
             self._base_sum = np.pad(self._base_sum, (0, more))
             self._end = np.pad(self._end, (0, more))
+            self._samples = np.pad(self._samples, (0, more))
 
-    def report(self, schedule: Schedule, acknowledged: int | None) -> Report:
+    def report(
+        self,
+        schedule: Timetable,
+        acknowledged: int | None,
+        replay: Replayed | None = None,
+    ) -> Report:
         """Return the report of everything counted."""
         boots = len(schedule.boots)
         sensor = np.array([boot.sensor for boot in schedule.boots])
@@ -114,6 +139,7 @@ class Tally:
             expected=self._expected(counts, plausible),
             sensors=self._by_sensor(counts, sensor, future),
             boots=self._by_boot(counts, sensor, plausible),
+            replay=replay,
         )
 
     def _faults(self, counts: Ints, future: npt.NDArray[np.bool_], boots: int) -> dict[str, int]:
@@ -147,7 +173,7 @@ class Tally:
                 "truncated_frame": int(total[Outcome.CUT]),
                 "implausible_timestamp": int((total - good)[decodable].sum()),
             },
-            "samples_transformed": transformed * self._options.samples_per_frame,
+            "samples_transformed": int(self._samples[: len(counts)][plausible].sum()),
         }
 
     def _by_sensor(
@@ -178,7 +204,7 @@ class Tally:
             "sensor_id": [ids[index] for index in sensor[rows].tolist()],
             "boot": number,
             "frames": frames[rows].tolist(),
-            "samples": (frames[rows] * self._options.samples_per_frame).tolist(),
+            "samples": self._samples[rows].tolist(),
             "end_sample": self._end[rows].tolist(),
             "base_sum": self._base_sum[rows].tolist(),
         }

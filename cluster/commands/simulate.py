@@ -1,4 +1,4 @@
-"""`imustream simulate`: a fleet of sensors with plausible motion, and faults on request."""
+"""`imustream simulate`: a fleet with plausible motion and faults on request, or real motion."""
 
 import signal
 import sys
@@ -12,16 +12,18 @@ import typer
 
 if TYPE_CHECKING:
     from pipelines.settings import MqttSettings
-    from simulator.fleet import Progress
+    from simulator.fleet import Progress, Report
     from simulator.options import FleetOptions
+    from simulator.replay_csv import CsvForm
 
 _EXAMPLES = (
     "Examples: imustream simulate --sensors 20 --seconds 60 | "
     "imustream simulate --sensors 1000 --seconds 30 --duplicates 0.01 --bad-crc 0.01 "
-    "--report sent.json"
+    "--report sent.json | imustream simulate --replay seglearn --sensors 7"
 )
 _FAULTS = "Faults (shares from 0 to 1)"
 _OUTPUT = "Output"
+_REPLAY = "Replay of recordings"
 
 
 def register(app: typer.Typer) -> None:
@@ -33,12 +35,18 @@ def _fault(text: str) -> Any:
     return typer.Option(help=text, rich_help_panel=_FAULTS)
 
 
+def _replay(text: str, *names: str) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel=_REPLAY)
+
+
 def _file(text: str) -> Any:
     return typer.Option(help=text, rich_help_panel=_OUTPUT, dir_okay=False, writable=True)
 
 
 def simulate(
-    sensors: Annotated[int, typer.Option(help="How many sensors.")] = 20,
+    sensors: Annotated[
+        int | None, typer.Option(help="How many sensors; 20, or one a recording up to 20.")
+    ] = None,
     rate: Annotated[float | None, typer.Option(help="Samples a second (Hz); as set.")] = None,
     samples_per_frame: Annotated[int, typer.Option(help="Samples in one frame.")] = 64,
     seconds: Annotated[float | None, typer.Option(help="How long; else until Ctrl-C.")] = None,
@@ -59,6 +67,20 @@ def simulate(
     future_clock: Annotated[float, _fault("Sensors with a clock ten years ahead.")] = 0,
     clock_offset: Annotated[float, _fault("Clocks are off by up to this many seconds.")] = 0,
     clock_drift_ppm: Annotated[float, _fault("Clocks drift by up to this (ppm).")] = 0,
+    replay: Annotated[
+        str | None, _replay("Send recordings: a CSV file, a folder of them, or seglearn.")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        _replay("Which column is what, such as acc_x=AX; repeat it.", "--column"),
+    ] = None,
+    time_unit: Annotated[str | None, _replay("s, ms, us or ns.")] = None,
+    acc_unit: Annotated[str | None, _replay("g or m/s2.")] = None,
+    gyro_unit: Annotated[str | None, _replay("rad/s or deg/s.")] = None,
+    mag_unit: Annotated[str | None, _replay("gauss or uT.")] = None,
+    max_gap: Annotated[
+        float, _replay("Readings further apart (s) leave a gap, nearer ones are interpolated.")
+    ] = 0.25,
     report: Annotated[Path | None, _file("Write what was sent as JSON.")] = None,
     ground_truth: Annotated[Path | None, _file("Write the true motion as Parquet.")] = None,
     sent_log: Annotated[Path | None, _file("Write each message's time as Parquet.")] = None,
@@ -66,13 +88,18 @@ def simulate(
         bool, typer.Option("--json", help="Print the report.", rich_help_panel=_OUTPUT)
     ] = False,
 ) -> None:
-    """Publish a simulated fleet's frames over MQTT, and report what was sent."""
+    """Publish a fleet's frames over MQTT, simulated or recorded, and report what was sent.
+
+    Recordings are resampled to the rate, each sensor sends one from its beginning to its end, and
+    further sensors begin with the first again.
+    """
     from pipelines.settings import load_settings
-    from simulator.options import FleetOptions
+    from simulator.options import DEFAULT_SENSORS, FleetOptions
+    from simulator.replay_form import csv_form
 
     settings = load_settings()
     options = FleetOptions(
-        sensors=sensors,
+        sensors=DEFAULT_SENSORS if sensors is None else sensors,
         rate_hz=settings.processing.sample_rate_hz if rate is None else rate,
         samples_per_frame=samples_per_frame,
         seconds=seconds,
@@ -95,15 +122,47 @@ def simulate(
         ground_truth=_writable(ground_truth, "--ground-truth"),
         sent_log=_writable(sent_log, "--sent-log"),
     )
-    _run(options, settings.mqtt, _writable(report, "--report"), as_json)
+    file = _writable(report, "--report")
+    if replay is None:
+        sent = _simulate(options, settings.mqtt)
+    else:
+        form = csv_form(column or [], time_unit, acc_unit, gyro_unit, mag_unit)
+        sent = _send_recordings(options, replay, form, max_gap, sensors is None, settings.mqtt)
+    _tell(sent, file, as_json)
 
 
-def _run(options: "FleetOptions", mqtt: "MqttSettings", report: Path | None, as_json: bool) -> None:
-    """Run the fleet until it ends or is stopped, then say what it sent."""
+def _simulate(options: "FleetOptions", mqtt: "MqttSettings") -> "Report":
+    """Run the fleet until it ends or is stopped."""
     from simulator.fleet import run
 
     with _stop_on_signal() as stopped, _shown(options.seconds) as show:
-        sent = run(options, mqtt, show, stopped)
+        return run(options, mqtt, show, stopped)
+
+
+def _send_recordings(
+    options: "FleetOptions",
+    source: str,
+    form: "CsvForm",
+    max_gap_s: float,
+    sensor_each: bool,
+    mqtt: "MqttSettings",
+) -> "Report":
+    """Replay the source's recordings until they end or it is stopped."""
+    from dataclasses import replace
+
+    from simulator.fleet import run_replay
+    from simulator.replay_source import recordings_of, replayed
+
+    recordings = recordings_of(source, form, options.sensors)
+    if sensor_each:
+        options = replace(options, sensors=len(recordings))
+    options = replayed(options, recordings)
+    with _stop_on_signal() as stopped, _shown(options.seconds) as show:
+        return run_replay(options, recordings, max_gap_s, mqtt, show, stopped)
+
+
+def _tell(sent: "Report", report: Path | None, as_json: bool) -> None:
+    """Write and print what was sent."""
     if report is not None:
         sent.write(report)
     if as_json:
@@ -113,6 +172,12 @@ def _run(options: "FleetOptions", mqtt: "MqttSettings", report: Path | None, as_
         f"{sent.messages['published']} messages published, {sent.messages['acknowledged']} "
         f"acknowledged; {sent.expected['samples_transformed']} samples to be transformed"
     )
+    if sent.replay is not None:
+        typer.echo(
+            f"replayed {', '.join(sorted(set(sent.replay.recordings)))}; "
+            f"{sum(sent.replay.missing_samples)} samples missing in gaps, "
+            f"{sum(sent.replay.saturated_values)} values saturated"
+        )
 
 
 def _writable(path: Path | None, option: str) -> Path | None:

@@ -1,0 +1,68 @@
+"""Real recordings through everything that `imustream up` starts, proved at the end."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from topic_reader import read_topic, wait_until
+
+from cluster.bench.backlog_progress import wait_until_drained
+from cluster.local.settings_environment import child_environment
+from cluster.local.stack import Stack
+from cluster.setup.paths import ROOT
+from pipelines import topics
+from pipelines.verify import verify
+
+pytest.importorskip("seglearn")
+
+SENSORS = 7
+PREFIX = "real-"
+
+
+@pytest.fixture(scope="module")
+def report(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Seven exercises, replayed and processed; what was sent."""
+    file = tmp_path_factory.mktemp("replay") / "sent.json"
+    replay = ("--replay", "seglearn", "--sensors", str(SENSORS), "--sensor-prefix", PREFIX)
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "cluster.cli", "simulate", *replay),
+            *("--as-fast-as-possible", "--report", str(file)),
+        ],
+        env=child_environment(stack.settings, ROOT),
+        check=True,
+        timeout=120,
+    )
+    return file
+
+
+def windows_of(stack: Stack) -> Counter[str]:
+    """How many samples the motion windows of each replayed sensor hold."""
+    samples: Counter[str] = Counter()
+    for record in read_topic(stack.settings.kafka.bootstrap_servers, topics.AGGREGATED):
+        if (record.key() or b"").startswith(PREFIX.encode()):
+            window = json.loads(record.value())
+            if window["kind"] == "motion":
+                samples[window["sensor_id"]] += window["samples"]
+    return samples
+
+
+def test_every_sample_of_a_recording_is_in_one_motion_window(stack: Stack, report: Path) -> None:
+    sent: dict[str, Any] = json.loads(report.read_text())
+    expected = Counter(
+        dict(zip(sent["sensors"]["sensor_id"], sent["replay"]["samples"], strict=True))
+    )
+    assert len(expected) == SENSORS
+    # The last window of each closes by ten ticks of silence.
+    wait_until("the windows of every recording", lambda: windows_of(stack) == expected)
+
+
+def test_verify_proves_a_replay_from_publish_to_windows(stack: Stack, report: Path) -> None:
+    wait_until_drained(stack.settings)
+    result = verify(stack.settings, report)
+    assert result.ok, result.differences[:5]
+    assert not result.unproved
