@@ -27,14 +27,16 @@ COUNTS = (
 )
 
 
-def read_ledger(kafka: KafkaSettings, partition: int) -> Ledger | None:
-    """Return the newest ledger of a partition; None before its pipeline's first transaction.
+def read_ledger(
+    kafka: KafkaSettings, partition: int, changelog_topic: str = SENSOR_PROCESSING_CHANGELOG
+) -> Ledger | None:
+    """Return a pipeline's newest ledger of a partition; None before its first transaction.
 
     Raises:
         UnavailableError: Kafka does not answer.
         DataError: the record cannot be read.
     """
-    reader = PartitionReader(kafka, SENSOR_PROCESSING_CHANGELOG, partition)
+    reader = PartitionReader(kafka, changelog_topic, partition)
     newest: Message | None = None
     try:
         for batch in reader.batches():
@@ -49,7 +51,7 @@ def read_ledger(kafka: KafkaSettings, partition: int) -> Ledger | None:
         return decode_ledger(newest.value() or b"")
     except DecodeError as error:
         raise DataError(
-            f"{SENSOR_PROCESSING_CHANGELOG}/{partition}/{newest.offset()} is no ledger: {error}"
+            f"{changelog_topic}/{partition}/{newest.offset()} is no ledger: {error}"
         ) from None
 
 
