@@ -253,6 +253,8 @@ class LocalSettings(BaseModel):
         9_192, ge=1, le=65_533, description="First port of Kafka's controllers; each has its own."
     )
     kafka_heap_mb: int = Field(1_024, ge=256, description="Java heap of each Kafka broker, MB.")
+    s3: bool = Field(False, description="Whether `up` runs an S3 server too (`up --s3`).")
+    s3_port: int = Field(7_070, ge=1, le=65535, description="Port of that S3 server.")
     ray_port: int = Field(6_390, ge=1_024, le=65_535, description="Port of the Ray head.")
     dashboard_port: int = Field(8_265, ge=1, le=65535, description="Port of the Ray dashboard.")
     proxy_port: int = Field(

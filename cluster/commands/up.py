@@ -9,7 +9,7 @@ from cluster.local.progress import shown_progress
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(epilog="Examples: imustream up | imustream up --brokers 3")(up)
+    app.command(epilog="Examples: imustream up | imustream up --brokers 3 | imustream up --s3")(up)
 
 
 def up(
@@ -17,6 +17,9 @@ def up(
         int | None,
         typer.Option(min=1, max=3, help="Kafka brokers: 1, or 3 with replication 3."),
     ] = None,
+    s3: Annotated[
+        bool, typer.Option("--s3", help="Run an S3 server too; archive and models are kept there.")
+    ] = False,
 ) -> None:
     """Start every server and pipeline of the local stack, in the background.
 
@@ -26,7 +29,9 @@ def up(
     from pipelines.settings import load_settings
     from serve.auth import login_link
 
-    chosen = {} if brokers is None else {"brokers": brokers}
+    chosen: dict[str, int] = {} if brokers is None else {"brokers": brokers}
+    if s3:
+        chosen["s3"] = True
     stack = Stack(load_settings(local=chosen))
     with shown_progress() as show:
         started = stack.up(show)

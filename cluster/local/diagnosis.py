@@ -47,6 +47,7 @@ def _tools() -> Iterator[Finding]:
         "Kafka jars": tools.kafka_classpath,
         "Mosquitto": lambda: tools.mosquitto().path,
         "document database": tools.documentdb,
+        "S3 gateway": tools.s3_gateway,
     }
     for subject, find in found.items():
         try:

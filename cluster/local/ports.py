@@ -74,7 +74,7 @@ def settings_on_free_ports(state_dir: Path, **overrides: dict[str, Any]) -> Sett
     ``overrides`` replace single values of a section, as in ``local={"brokers": 3}``.
     """
     brokers = overrides.get("local", {}).get("brokers", 1)
-    first = free_block(2 * brokers + 8)
+    first = free_block(2 * brokers + 9)
     kafka, controller, others = first, first + brokers, first + 2 * brokers
     sections: dict[str, dict[str, Any]] = {
         "kafka": {"bootstrap_servers": f"{_HOST}:{kafka}"},
@@ -87,6 +87,7 @@ def settings_on_free_ports(state_dir: Path, **overrides: dict[str, Any]) -> Sett
             "ray_port": others + 3,
             "dashboard_port": others + 4,
             "proxy_port": others + 5,
+            "s3_port": others + 8,
         },
     }
     for section, values in overrides.items():

@@ -12,7 +12,7 @@ from pathlib import Path
 from cluster.local.interrupts import ignore_signals, signals_as_interrupt
 from cluster.local.ports import settings_on_free_ports
 from cluster.local.settings_environment import differing_environment
-from cluster.local.stack import PARTS, Stack
+from cluster.local.stack import EVERY_PART, Stack
 from pipelines.errors import ImustreamError
 from pipelines.settings import Settings, load_settings
 
@@ -20,7 +20,7 @@ from pipelines.settings import Settings, load_settings
 def main() -> int:
     """Start the parts, print the variables that point at them, stop them on Ctrl-C or SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(EVERY_PART))
     parser.add_argument("--state", type=Path, required=True, help="folder for data and logs")
     parser.add_argument("--free-ports", action="store_true", help="any free ports")
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
@@ -31,10 +31,12 @@ def main() -> int:
         if arguments.free_ports
         else load_settings(local=own)
     )
-    unknown = set(arguments.parts) - set(PARTS)
+    unknown = set(arguments.parts) - set(EVERY_PART)
     if unknown:
-        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-    return _serve(Stack(settings, arguments.parts or PARTS))
+        parser.error(
+            f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(EVERY_PART)}"
+        )
+    return _serve(Stack(settings, arguments.parts or None))
 
 
 def _serve(stack: Stack) -> int:

@@ -12,6 +12,7 @@ from cluster.local.mosquitto import mosquitto_server
 from cluster.local.ports import require_free
 from cluster.local.processes import MARK, end_marked, marked_processes
 from cluster.local.ray_head import ray_environment, ray_server
+from cluster.local.s3_gateway import ACCESS_KEY, BUCKET, endpoint_url, s3_gateway_server
 from cluster.local.server import Progress, Server
 from cluster.local.settings_environment import child_environment, differing_environment
 from cluster.local.state_folder import StateFolder
@@ -21,7 +22,12 @@ from pipelines.errors import UnavailableError
 from pipelines.settings import Settings, load_settings
 
 PARTS = ("kafka", "mosquitto", "documentdb", "ray", "applications")
-"""All parts, in the order they start; `kafka` may be several brokers."""
+"""The parts of every stack, in the order they start; `kafka` may be several brokers."""
+
+S3 = "s3"
+"""The part that only a stack with ``local.s3`` has."""
+
+EVERY_PART = ("kafka", "mosquitto", "documentdb", S3, "ray", "applications")
 
 _POLL_S = 0.1
 _SHUTDOWN_WAIT_S = 60.0
@@ -34,10 +40,11 @@ def _quiet(title: str, event: str) -> None:
 class Stack:
     """All servers of one state folder, or the named parts of them."""
 
-    def __init__(self, settings: Settings, parts: Sequence[str] = PARTS) -> None:
+    def __init__(self, settings: Settings, parts: Sequence[str] | None = None) -> None:
         """Describe the stack that ``settings`` ask for; nothing is started or written yet."""
         self.folder = StateFolder(settings.local.state_dir)
-        self.parts = tuple(part for part in PARTS if part in parts)
+        wanted = parts or (*PARTS, *([S3] if settings.local.s3 else []))
+        self.parts = tuple(part for part in EVERY_PART if part in wanted)
         self.settings = self._with_own_choices(settings)
         self.supervision = Supervision(self.folder.path, self.folder.runtime_dir)
 
@@ -51,11 +58,15 @@ class Stack:
         chosen.kafka.min_insync_replicas = min(2, brokers)
         chosen.ray.address = f"127.0.0.1:{settings.local.ray_port}"
         chosen.local.state_dir = self.folder.path
-        # What is kept in folders unless told otherwise is kept in this stack's.
+        if S3 in self.parts:
+            chosen.s3.endpoint_url = settings.s3.endpoint_url or endpoint_url(settings)
+            chosen.s3.access_key = settings.s3.access_key or ACCESS_KEY
+        # What is kept in folders unless told otherwise is kept in this stack's, or in its S3.
+        store = f"s3://{BUCKET}" if S3 in self.parts else f"file://{self.folder.path}"
         if "url" not in settings.models.model_fields_set:
-            chosen.models.url = f"file://{self.folder.path}/models"
+            chosen.models.url = f"{store}/models"
         if "url" not in settings.archive.model_fields_set:
-            chosen.archive.url = f"file://{self.folder.path}/archive"
+            chosen.archive.url = f"{store}/archive"
         return chosen
 
     def servers(self) -> list[Server]:
@@ -71,6 +82,8 @@ class Stack:
             servers.append(mosquitto_server(self.settings, self.folder.path))
         if "documentdb" in self.parts:
             servers.append(documentdb_server(self.settings, self.folder.path))
+        if S3 in self.parts:
+            servers.append(s3_gateway_server(self.settings, self.folder.path))
         if "ray" in self.parts:
             servers.append(ray_server(self.settings, self.folder.runtime_dir))
         if "applications" in self.parts:
@@ -87,8 +100,10 @@ class Stack:
             UnavailableError: a port is taken, or a server does not come up.
             ToolMissingError: a program is not installed.
         """
-        servers = self.servers()
         with self.folder.locked():
+            if S3 in self.parts and self.settings.s3.secret_key is None:
+                self.settings.s3.secret_key = SecretStr(self.folder.s3_secret())
+            servers = self.servers()
             if not self.supervision.running():
                 self._start_supervision(servers)
             running = {process.name for process in self.supervision.processes() if process.pid}

@@ -86,7 +86,14 @@ class StateFolder:
 
     def secret(self) -> str:
         """The key that signs log-ins, made once and kept in a file only this user may read."""
-        file = self.path / "auth.secret"
+        return self._kept_secret("auth.secret")
+
+    def s3_secret(self) -> str:
+        """The secret key of the stack's own S3 server, made once and kept in such a file too."""
+        return self._kept_secret("s3.secret")
+
+    def _kept_secret(self, name: str) -> str:
+        file = self.path / name
         if not file.is_file():
             _write_private(file, secrets.token_urlsafe(_SECRET_BYTES))
         return file.read_text().strip()

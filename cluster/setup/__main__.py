@@ -13,6 +13,7 @@ from cluster.setup.front_end import front_end
 from cluster.setup.kafka_jars import kafka_jars
 from cluster.setup.mosquitto import mosquitto
 from cluster.setup.python_packages import python_packages
+from cluster.setup.s3_gateway import s3_gateway
 from cluster.setup.step import Step
 from pipelines.errors import ImustreamError
 
@@ -20,12 +21,13 @@ from pipelines.errors import ImustreamError
 def main() -> int:
     """Make the virtual environment, then run all other steps at once. Returns the exit code.
 
-    Downloads wait for the network and the Go build for the processor: together they take half.
+    Downloads wait for the network and the Go builds for the processor: together they take half.
     """
     steps = [
         kafka_jars(),
         mosquitto(),
         document_database(),
+        s3_gateway(),
         front_end(),
         compiled_operators(),
     ]

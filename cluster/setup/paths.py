@@ -12,4 +12,5 @@ DEBIAN_ROOT = TOOLS / "debian"
 """Debian packages unpacked without root: `usr/sbin/mosquitto` and the libraries it needs."""
 
 DOCUMENTDB = TOOLS / "bin" / "documentdb"
+S3_GATEWAY = TOOLS / "bin" / "versitygw"
 NODE_MODULES = ROOT / "node_modules"

