@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from actors.processor import RunFactory
+from pipelines import topics
+from pipelines.archive.archive_run import ArchiveRun
 from pipelines.operators.sensor_processing import SensorProcessing
 from pipelines.owned_partition import SlotIdentity
 from pipelines.settings import Settings
@@ -15,4 +17,11 @@ def _sensor_processing(settings: Settings, identity: SlotIdentity) -> NewRun:
     return lambda: Slot(operator, settings, identity)
 
 
-PIPELINES: Mapping[str, RunFactory] = {SensorProcessing.name: _sensor_processing}
+def _archive(settings: Settings, identity: SlotIdentity) -> NewRun:
+    return lambda: ArchiveRun(settings, identity)
+
+
+PIPELINES: Mapping[str, RunFactory] = {
+    SensorProcessing.name: _sensor_processing,
+    topics.ARCHIVE: _archive,
+}
