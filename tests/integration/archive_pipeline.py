@@ -1,17 +1,12 @@
 """The six topics filled as the pipelines fill them, and the archive run over them."""
 
 import itertools
-import os
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import orjson
 import pyarrow as pa
