@@ -1,6 +1,9 @@
 """The six topics filled as the pipelines fill them, and the archive run over them."""
 
 import itertools
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +13,15 @@ from typing import Any
 import numpy as np
 import orjson
 import pyarrow as pa
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
 
+from cluster.local.settings_environment import child_environment
+from cluster.setup.paths import ROOT
 from pipelines import predictions, topics
 from pipelines.admin import create_topics
 from pipelines.archive.archive_run import ArchiveRun
+from pipelines.archive.progress import archive_progress
 from pipelines.batching import RECEIVED_HEADER
 from pipelines.kafka_clients import REQUEST_TIMEOUT_S, new_producer, transactional_options
 from pipelines.operators.sensor_processing import SensorProcessing
@@ -21,9 +29,11 @@ from pipelines.owned_partition import SlotIdentity
 from pipelines.partitioner import partition_of
 from pipelines.predictions import ModelId
 from pipelines.records import InputBatch
-from pipelines.settings import Settings
+from pipelines.settings import ArchiveSettings, Settings
+from pipelines.sinks.sink_offsets import group_of
 from pipelines.slot_loop import SlotLoop
 from pipelines.ticks import Tick, encode_tick
+from pipelines.verify.parquet import verify_parquet
 from simulator.backlog import Backlog, Payload
 from simulator.options import FleetOptions
 
@@ -203,3 +213,48 @@ def archiving(settings: Settings, who: SlotIdentity | None = None) -> Iterator[S
     finally:
         loop.stop()
         thread.join()
+
+
+def spawn(
+    settings: Settings, who: SlotIdentity | None = None, step: str = ""
+) -> "subprocess.Popen[bytes]":
+    """Run a slot in a process of its own, which dies at ``step``; the caller ends it."""
+    who = who or identity()
+    arguments = [str(who.generation), str(who.slot), str(who.slots), step]
+    return subprocess.Popen(
+        [sys.executable, str(_HERE / "run_archive_slot.py"), *arguments],
+        env={**os.environ, **child_environment(settings, ROOT)},
+        cwd=ROOT,
+    )
+
+
+def new_archive(settings: Settings, url: str, **archive: object) -> Settings:
+    """Forget how far an archive was, and return settings of one at ``url`` that writes often."""
+    admin = AdminClient({"bootstrap.servers": settings.kafka.bootstrap_servers})
+    for answer in admin.delete_consumer_groups([group_of(topics.ARCHIVE)]).values():
+        try:
+            answer.result(REQUEST_TIMEOUT_S)
+        except KafkaException as error:
+            assert error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND, error
+    bounds = {"max_rows": 20_000, "max_staleness_s": 1.0, **archive, "url": url}
+    chosen = settings.model_copy(deep=True)
+    chosen.archive = ArchiveSettings(**bounds)
+    return chosen
+
+
+def all_archived(settings: Settings) -> bool:
+    """Whether no record waits, and every partition was committed."""
+    progress = archive_progress(settings)
+    return all(one.oldest_us is None and one.committed_us is not None for one in progress)
+
+
+def proved(settings: Settings) -> dict[str, int]:
+    """Verify the archive; return how many rows of each topic were compared."""
+    rows = verify_parquet(settings, lambda _partition, _done, _total: None)
+    for row in rows:
+        assert (row.lost, row.doubled, row.wrong) == (0, 0, 0), row.differences
+    compared: dict[str, int] = {}
+    for row in rows:
+        topic = row.stage.removeprefix("archive of ")
+        compared[topic] = compared.get(topic, 0) + row.checked.get("compared", 0)
+    return compared
