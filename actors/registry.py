@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from actors.processor import RunFactory
+from pipelines import topics
+from pipelines.archive.archive_run import ArchiveRun
 from pipelines.operators.sensor_processing import SensorProcessing
 from pipelines.operators.session_aggregation import SessionAggregation
 from pipelines.owned_partition import SlotIdentity
@@ -25,7 +27,12 @@ def _session_aggregation(settings: Settings, identity: SlotIdentity) -> NewRun:
     return lambda: Slot(operator, settings, identity, turn_ms=_SESSION_TURN_MS)
 
 
+def _archive(settings: Settings, identity: SlotIdentity) -> NewRun:
+    return lambda: ArchiveRun(settings, identity)
+
+
 PIPELINES: Mapping[str, RunFactory] = {
     SensorProcessing.name: _sensor_processing,
     SessionAggregation.name: _session_aggregation,
+    topics.ARCHIVE: _archive,
 }

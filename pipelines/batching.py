@@ -1,6 +1,6 @@
 """Turn what a consumer polled into one columnar batch for each partition."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -45,19 +45,23 @@ def _columns(messages: list[Message]) -> InputBatch:
 
 
 def _received(messages: list[Message]) -> npt.NDArray[np.int64]:
-    """Read the header ``received-us``; without a good one, the record's own timestamp counts."""
     return np.fromiter(map(_received_us, messages), np.int64, len(messages))
 
 
 def _received_us(message: Message) -> int:
     headers: Sequence[tuple[str, bytes | None]] = message.headers() or ()  # type: ignore[assignment]
+    return received_us(headers, message.timestamp()[1] * 1000)
+
+
+def received_us(headers: Iterable[tuple[str, bytes | None]], timestamp_us: int) -> int:
+    """Return the header ``received-us``, or without a good one the record's ``timestamp_us``."""
     for name, value in headers:
         if name == RECEIVED_HEADER and value is not None and len(value) <= _MAX_DIGITS:
             try:
                 return int(value)
             except ValueError:
                 break
-    return message.timestamp()[1] * 1000
+    return timestamp_us
 
 
 def split(batch: InputBatch, offset: int) -> tuple[InputBatch | None, InputBatch | None]:

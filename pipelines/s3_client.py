@@ -45,7 +45,7 @@ def s3_client(settings: S3Settings) -> Any:
 
 
 def error_code(error: Exception) -> str:
-    """Return S3's code of an error, such as ``NoSuchKey``; empty where it never came to an answer."""
+    """Return S3's code of an error, such as ``NoSuchKey``; empty where S3 never answered."""
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code", ""))
     return ""

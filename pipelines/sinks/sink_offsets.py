@@ -16,6 +16,7 @@ from pipelines.control import ControlState, read_control
 from pipelines.errors import DataError, UnavailableError
 from pipelines.kafka_clients import (
     REQUEST_TIMEOUT_S,
+    Options,
     consumer_options,
     new_consumer,
     retry_transient,
@@ -46,6 +47,8 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
     intent_end:  the end of the range that was being written from there when this was committed;
                  None when none was
     counts:      cumulative counts of the sink
+    range_start: where the next range to be written begins, if that is before next_offset: the
+                 records in between had nothing to be written, and need not be read again
     """
 
     next_offset: int
@@ -55,6 +58,7 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
     intent_end: int | None = None
     committed_us: int = 0
     counts: dict[str, int] = {}
+    range_start: int | None = None
 
 
 def group_of(pipeline: str) -> str:
@@ -65,8 +69,13 @@ def group_of(pipeline: str) -> str:
 class SinkOffsets:
     """Fences, reads and commits the marks of one slot of a sink."""
 
-    def __init__(self, settings: Settings, identity: SlotIdentity) -> None:
-        """Make the clients; nothing is fenced before :meth:`open`."""
+    def __init__(
+        self, settings: Settings, identity: SlotIdentity, options: Options | None = None
+    ) -> None:
+        """Make the clients; nothing is fenced before :meth:`open`.
+
+        ``options``: further options of the consumer.
+        """
         self._settings = settings
         self._identity = identity
         self._timeout_s = settings.slot.transaction_timeout_s
@@ -74,7 +83,7 @@ class SinkOffsets:
             settings.kafka, identity.transactional_id, self._timeout_s
         )
         self.consumer: Consumer = new_consumer(
-            consumer_options(settings.kafka, group_of(identity.pipeline))
+            consumer_options(settings.kafka, group_of(identity.pipeline)) | (options or {})
         )
         self._committer = ThreadPoolExecutor(1, f"commit-{identity.pipeline}")
 
