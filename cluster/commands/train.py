@@ -53,7 +53,7 @@ def train(
         f"{output}: velocity RMSE {found['velocity_rmse_m_s']:.3f} m/s on held-out bodies "
         f"(zero {found['zero_rmse_m_s']:.3f}, mean {found['mean_rmse_m_s']:.3f}, calibrated "
         f"strapdown {found['levelled_strapdown_rmse_m_s']:.3f}); moving accuracy "
-        f"{found['moving_accuracy']:.3f}, AUC {found['moving_auc']:.3f}"
+        f"{found['moving_accuracy']:.3f}, AUC {found['moving_auc']:.4f}"
     )
 
 
