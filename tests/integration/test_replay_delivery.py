@@ -34,6 +34,7 @@ from simulator.replay_source import recordings_of
 from simulator.resampling import resampled
 from tests.conftest import running_stack
 
+FAST = "--as-fast-as-possible"
 STEPS = np.array([ACC_G_PER_COUNT] * 3 + [GYRO_RAD_S_PER_COUNT] * 3 + [MAG_GAUSS_PER_COUNT] * 3)
 
 
@@ -69,8 +70,8 @@ def _at_work(stack: Stack) -> Iterator[Settings]:
 
 
 def replay(settings: Settings, report: Path, *arguments: str) -> dict[str, object]:
-    """Run the command at the rate of a backlog, wait until all is processed, return the report."""
-    command = ("simulate", "--as-fast-as-possible", "--report", str(report), "--replay", *arguments)
+    """Run the command, wait until every sample is transformed, return the report."""
+    command = ("simulate", "--report", str(report), "--replay", *arguments)
     done = subprocess.run(
         [sys.executable, "-m", "cluster.cli", *command],
         env=child_environment(settings, ROOT),
@@ -121,7 +122,7 @@ def test_watch_recordings_arrive_as_they_were_made_and_verify_proves_it(
 ) -> None:
     pytest.importorskip("seglearn")
     report = tmp_path / "sent.json"
-    sent = replay(settings, report, "seglearn", "--sensors", "7", "--sensor-prefix", "watch-")
+    sent = replay(settings, report, "seglearn", "--sensors", "7", "--sensor-prefix", "watch-", FAST)
     recordings = recordings_of("seglearn", CsvForm(), 7)
     assert sent["replay"]["recordings"] == [one.name for one in recordings]  # type: ignore[index]
     assert sum(sent["replay"]["saturated_values"]) == 0  # type: ignore[index]
@@ -143,9 +144,25 @@ def test_a_csv_file_with_a_gap_arrives_with_the_gap(settings: Settings, tmp_path
     ]
     file = tmp_path / "walk.csv"
     file.write_text("\n".join(["time,acc_x,acc_y,acc_z,gx_dps,gy_dps,gz_dps", *lines]))
-    sent = replay(settings, tmp_path / "sent.json", str(file), "--sensor-prefix", "csv-")
+    sent = replay(settings, tmp_path / "sent.json", str(file), "--sensor-prefix", "csv-", FAST)
     (recording,) = recordings_of(str(file), CsvForm(), 1)
     assert sent["sensors"]["sensor_id"] == ["csv-1"]  # type: ignore[index]
     assert sent["replay"]["missing_samples"] == [201]  # type: ignore[index]
     assert_is(transformed(settings, "csv-1"), recording)
     assert verify(settings, tmp_path / "sent.json").ok
+
+
+def test_a_replay_keeps_the_pace_at_which_it_was_recorded(
+    settings: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "still.csv"
+    rows = [f"{row / 50},0,0,1,0,0,0" for row in range(151)]
+    file.write_text("\n".join(["t_s,ax_g,ay_g,az_g,gx_dps,gy_dps,gz_dps", *rows]))
+    arguments = (str(file), "--sensors", "2", "--sensor-prefix", "paced-")
+    sent = replay(settings, tmp_path / "sent.json", *arguments)
+    took_s = (sent["finished_us"] - sent["started_us"]) / 1e6  # type: ignore[operator]
+    assert 3.0 <= took_s < 10.0
+    found = transformed(settings, "paced-2")
+    first_us = found["timestamp_us"][0].as_py()
+    assert first_us - sent["started_us"] == 160_000  # type: ignore[operator]  # half a frame behind
+    assert len(found) == 601
