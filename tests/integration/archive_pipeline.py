@@ -30,7 +30,7 @@ from pipelines.partitioner import partition_of
 from pipelines.predictions import ModelId
 from pipelines.records import InputBatch
 from pipelines.settings import ArchiveSettings, Settings
-from pipelines.sinks.sink_offsets import group_of
+from pipelines.sinks.sink_offsets import Place, group_of, read_group_marks
 from pipelines.slot_loop import SlotLoop
 from pipelines.ticks import Tick, encode_tick
 from pipelines.verify.parquet import verify_parquet
@@ -258,3 +258,10 @@ def proved(settings: Settings) -> dict[str, int]:
         topic = row.stage.removeprefix("archive of ")
         compared[topic] = compared.get(topic, 0) + row.checked.get("compared", 0)
     return compared
+
+
+def committed_us(settings: Settings) -> set[int]:
+    """When the partitions were last committed."""
+    places = [Place(topic, p) for topic in topics.SINKS[topics.ARCHIVE] for p in range(10)]
+    marks = read_group_marks(settings.kafka, topics.ARCHIVE, places)
+    return {mark.committed_us for mark in marks.values()}
