@@ -12,6 +12,7 @@ _LATENCY_EXAMPLES = "Example: imustream bench latency --sensors 1000 --seconds 3
 _DRAIN_EXAMPLES = "Example: imustream bench drain --sensors 1000 --seconds 60 --json"
 
 _MAP_EXAMPLES = "Example: imustream bench map --sensors 1000 --seconds 60 --json"
+_ARCHIVE_EXAMPLES = "Example: imustream bench archive --json"
 _RECOVERY_EXAMPLES = "Example: imustream bench recovery --json"
 
 _Sensors = Annotated[int, typer.Option(min=1, help="How many sensors.")]
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
     bench.command(name="map", epilog=_MAP_EXAMPLES)(whole_map)
     bench.command(epilog=_DRAIN_EXAMPLES)(drain)
     bench.command(epilog=_RECOVERY_EXAMPLES)(recovery)
+    bench.command(epilog=_ARCHIVE_EXAMPLES)(archive)
     app.add_typer(bench, name="bench", epilog=f"{_LATENCY_EXAMPLES} | {_DRAIN_EXAMPLES}")
 
 
@@ -93,6 +95,19 @@ def recovery(as_json: _Json = False) -> None:
     settings, stack_id = _running()
     with _Status() as status:
         figures = measure_recovery(settings, stack_id, status.say)
+    _print(figures, as_json)
+
+
+def archive(as_json: _Json = False) -> None:
+    """Archive what the topics hold into a folder, and write the same rows by pyarrow alone.
+
+    Whatever the topics hold is written: `imustream bench drain` before makes a good load.
+    """
+    from cluster.bench.archive import measure_archive
+    from pipelines.settings import load_settings
+
+    with _Status() as status:
+        figures = measure_archive(load_settings(), status.say)
     _print(figures, as_json)
 
 

@@ -7,7 +7,7 @@ those that are there. So no row is lost, and none is there twice.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from confluent_kafka import KafkaException, TopicPartition
@@ -107,6 +107,14 @@ class ArchiveRun:
         elif now_s >= self._renew_due_s:
             self._commit({place: self._in_own_name(mark) for place, mark in self._marks.items()})
         return arrived.count
+
+    def flush(self) -> None:
+        """Write all that waits, due or not; raises as :meth:`turn`."""
+        self._write([one for one in self._pending.values() if one.rows])
+
+    def holds_below(self, ends: Mapping[Place, int]) -> bool:
+        """Whether all below these offsets has been taken in."""
+        return all(self._pending[place].position >= end for place, end in ends.items())
 
     def finish(self) -> None:
         """Leave what waits to the next run, which reads it again: nothing is half written."""

@@ -74,7 +74,7 @@ def _take(rows: SortedRows, which: "np.typing.NDArray[np.int64]") -> SortedRows:
 def _parquet(rows: SortedRows, topic: str, metadata: dict[str, str]) -> bytes:
     sink = pa.BufferOutputStream()
     schema = rows.table.schema
-    with pq.ParquetWriter(sink, schema, **_options(schema, topic)) as writer:
+    with pq.ParquetWriter(sink, schema, **writer_options(schema, topic)) as writer:
         for first, end in row_groups(rows.rank):
             writer.write_table(_group(rows, first, end), row_group_size=end - first)
         writer.add_key_value_metadata(metadata)
@@ -82,7 +82,7 @@ def _parquet(rows: SortedRows, topic: str, metadata: dict[str, str]) -> bytes:
     return content
 
 
-def _options(schema: pa.Schema, topic: str) -> dict[str, Any]:
+def writer_options(schema: pa.Schema, topic: str) -> dict[str, Any]:
     """Return how columns are stored, which follows from their types.
 
     Whole numbers that mostly rise are kept as differences, texts and small numbers as dictionaries;

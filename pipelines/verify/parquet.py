@@ -39,19 +39,21 @@ def verify_parquet(settings: Settings, progress: Progress) -> list[StageRow]:
         ConfigurationError: the store refuses us.
         DataError: a mark, or a record of a topic, cannot be read.
     """
+    return [row for topic in SINKS[ARCHIVE] for row in verify_topic(settings, topic, progress)]
+
+
+def verify_topic(settings: Settings, topic: str, progress: Progress) -> list[StageRow]:
+    """Prove the archive of one topic; arguments and errors as of :func:`verify_parquet`."""
     store = open_store(settings)
     store.check()
-    topics = SINKS[ARCHIVE]
-    places = [Place(topic, partition) for topic in topics for partition in range(PARTITIONS)]
+    places = [Place(topic, partition) for partition in range(PARTITIONS)]
     # The marks first: every file of what they say is written is there when the files are listed.
     marks = read_group_marks(settings.kafka, ARCHIVE, places)
+    paths = paths_of(store, topic)
     rows = []
-    for topic in topics:
-        paths = paths_of(store, topic)
-        for partition in range(PARTITIONS):
-            check = _PartitionOfTopic(settings, store, Place(topic, partition), progress)
-            mark = marks.get(Place(topic, partition))
-            rows.append(check.run(paths.get(partition, []), mark))
+    for place in places:
+        check = _PartitionOfTopic(settings, store, place, progress)
+        rows.append(check.run(paths.get(place.partition, []), marks.get(place)))
     return rows
 
 
