@@ -1,5 +1,6 @@
 """How fast the archive writes what the topics hold, against pyarrow alone writing the same rows."""
 
+import contextlib
 import io
 import shutil
 import tempfile
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from pipelines import topics
@@ -19,6 +21,7 @@ from pipelines.archive.files import writer_options
 from pipelines.archive.row_groups import GROUP_ROWS
 from pipelines.kafka_clients import (
     LOGGER,
+    REQUEST_TIMEOUT_S,
     client_options,
     consumer_options,
     new_consumer,
@@ -142,4 +145,6 @@ def _all_alone(files: list[Path], folder: Path, as_ours: bool) -> tuple[_Spent, 
 
 def _forget(settings: Settings, name: str) -> None:
     admin = AdminClient(client_options(settings.kafka, "imustream-bench"), logger=LOGGER)
-    admin.delete_consumer_groups([group_of(name)])
+    for answer in admin.delete_consumer_groups([group_of(name)]).values():
+        with contextlib.suppress(KafkaException):  # it expires by itself
+            answer.result(REQUEST_TIMEOUT_S)

@@ -23,7 +23,12 @@ from pipelines.admin import create_topics
 from pipelines.archive.archive_run import ArchiveRun
 from pipelines.archive.progress import archive_progress
 from pipelines.batching import RECEIVED_HEADER
-from pipelines.kafka_clients import REQUEST_TIMEOUT_S, new_producer, transactional_options
+from pipelines.kafka_clients import (
+    REQUEST_TIMEOUT_S,
+    new_producer,
+    retry_transient,
+    transactional_options,
+)
 from pipelines.operators.sensor_processing import SensorProcessing
 from pipelines.owned_partition import SlotIdentity
 from pipelines.partitioner import partition_of
@@ -231,11 +236,12 @@ def spawn(
 def new_archive(settings: Settings, url: str, **archive: object) -> Settings:
     """Forget how far an archive was, and return settings of one at ``url`` that writes often."""
     admin = AdminClient({"bootstrap.servers": settings.kafka.bootstrap_servers})
-    for answer in admin.delete_consumer_groups([group_of(topics.ARCHIVE)]).values():
-        try:
-            answer.result(REQUEST_TIMEOUT_S)
-        except KafkaException as error:
-            assert error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND, error
+    group = group_of(topics.ARCHIVE)
+    try:
+        # A broker that has just started does not yet know itself to be the group's coordinator.
+        retry_transient(lambda: admin.delete_consumer_groups([group])[group].result(10))
+    except KafkaException as error:
+        assert error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND, error
     bounds = {"max_rows": 20_000, "max_staleness_s": 1.0, **archive, "url": url}
     chosen = settings.model_copy(deep=True)
     chosen.archive = ArchiveSettings(**bounds)

@@ -172,9 +172,8 @@ def test_ray_data_counts_the_samples_of_each_sensor(archive: Path) -> None:
     with running_stack(("ray",)) as stack:
         ray.init(address=stack.settings.ray.address, namespace="test", log_to_driver=False)
         try:
-            samples = ray.data.read_parquet(
-                f"{archive}/sensor-data-transformed", columns=["sensor_id", "accl_mag"]
-            )
+            samples = ray.data.read_parquet(f"{archive}/sensor-data-transformed")
+            samples = samples.select_columns(["sensor_id", "accl_mag"])
             found = samples.groupby("sensor_id").count().take_all()
         finally:
             ray.shutdown()

@@ -3,6 +3,7 @@
 import io
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from tests.conftest import running_stack
 from tests.integration.archive_pipeline import ArchiveInput, all_archived, archiving, new_archive
 from tests.integration.counting_pipeline import wait_until
 
-_FLEET = FleetOptions(sensors=10, seconds=30, as_fast_as_possible=True, bad_crc=0.02)
+_FLEET = FleetOptions(sensors=30, seconds=15, as_fast_as_possible=True, bad_crc=0.05)
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +36,9 @@ def _archive(stack: Stack, folder: Path) -> Settings:
     feed = ArchiveInput(stack.settings, "tampered-feed")
     settings = new_archive(stack.settings, f"file://{folder}", max_rows=4_000)
     with archiving(settings):
-        for seed in range(3):
-            feed.write(_FLEET)
-            wait_until(lambda: all_archived(settings), f"round {seed} archived", 60)
+        for fleet in ("first", "second", "third"):
+            feed.write(replace(_FLEET, sensor_prefix=fleet))
+            wait_until(lambda: all_archived(settings), f"the {fleet} fleet archived", 60)
     return settings
 
 
@@ -68,11 +69,14 @@ def _sums(rows: list[StageRow]) -> tuple[int, int, int]:
 
 
 def _middle_file(folder: Path, topic: str) -> Path:
-    """A file of the second range of a partition."""
-    found = sorted(folder.glob(f"{topic}/**/*.parquet"))
-    starts = sorted({_start(folder, f) for f in found if _partition(folder, f) == 0})
-    wanted = (0, starts[1])
-    return next(f for f in found if (_partition(folder, f), _start(folder, f)) == wanted)
+    """A file of a range that has others before and after it."""
+    files = sorted(folder.glob(f"{topic}/**/*.parquet"))
+    for partition in range(topics.PARTITIONS):
+        mine = [file for file in files if _partition(folder, file) == partition]
+        starts = sorted({_start(folder, file) for file in mine})
+        if len(starts) > 2:
+            return next(file for file in mine if _start(folder, file) == starts[1])
+    raise AssertionError(f"no partition of {topic} has three ranges")
 
 
 def _partition(folder: Path, file: Path) -> int:
@@ -155,8 +159,10 @@ def test_the_rows_of_a_removed_file_are_lost(tampered: tuple[Settings, Path], to
 
 def test_the_first_file_of_a_partition_is_missed_too(tampered: tuple[Settings, Path]) -> None:
     settings, folder = tampered
-    files = [f for f in folder.glob("new-session-topic/**/*.parquet") if _partition(folder, f) == 0]
-    min(files, key=lambda f: _start(folder, f)).unlink()
+    partition = _partition(folder, _middle_file(folder, topics.SESSIONS))
+    files = folder.glob(f"{topics.SESSIONS}/**/*.parquet")
+    mine = [file for file in files if _partition(folder, file) == partition]
+    min(mine, key=lambda file: _start(folder, file)).unlink()
     rows = _verified(settings, topics.SESSIONS)
     assert _sums(rows)[2] > 0
     assert "the archive wrote" in str(next(d for row in rows for d in row.differences))
