@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serve_clients import MAX_CLIENTS, QUEUE_MESSAGES
+from serve_clients import MAX_CLIENTS, MAX_QUEUE, QUEUE_MESSAGES
 
 from cluster.local.ports import settings_on_free_ports
 from cluster.local.ray_head import ray_environment
@@ -34,6 +34,7 @@ def serving(servers: Stack) -> Iterator[Settings]:
         mqtt={"port": base.mqtt.port},
         mongo={"uri": base.mongo.uri.get_secret_value()},
         auth={"secret": "a secret of more than 32 characters, for tests"},
+        inference={"max_queue": MAX_QUEUE, "poll_s": 0.5},
         live={"max_clients": MAX_CLIENTS, "queue_messages": QUEUE_MESSAGES},
     )
     ray = Stack(settings, ("ray",))

@@ -1,6 +1,5 @@
 """Clients of application `inference`, and what they ask, as the tests need them."""
 
-import struct
 from typing import Any
 
 import numpy as np
@@ -77,8 +76,3 @@ def velocity_of(answer: dict[str, Any]) -> NDArray[np.float32]:
     """Return the velocities of a JSON answer, m/s."""
     (predictions,) = [one for one in answer["outputs"] if one["name"] == "predictions"]
     return np.array(predictions["data"], np.float32)[0::2]
-
-
-def raw_tensor(*numbers: float) -> bytes:
-    """Return numbers as FP32 binary tensor data."""
-    return struct.pack(f"<{len(numbers)}f", *numbers)

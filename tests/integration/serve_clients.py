@@ -22,6 +22,7 @@ from serve.auth import new_token
 WAIT_S = 20.0
 MAX_CLIENTS = 8
 QUEUE_MESSAGES = 4
+MAX_QUEUE = 16
 _SCHEMA = json.loads((ROOT / "pipelines/schemas/websocket-message.schema.json").read_text())
 VALIDATOR = Draft202012Validator(_SCHEMA)
 

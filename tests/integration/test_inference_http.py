@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import numpy as np
 import psutil
 import pytest
+import ray
 import tritonclient.http as triton
 from inference_clients import (
     as_inputs,
@@ -18,13 +20,16 @@ from inference_clients import (
     require_close,
     velocity_of,
 )
-from serve_clients import bearer, eventually, http
+from ray import serve
+from serve_clients import MAX_QUEUE, WAIT_S, bearer, eventually, http
 from small_model import small_inputs, small_model_files, small_onnx
 from tritonclient.utils import InferenceServerException
 
+from pipelines.errors import DataError, NotFoundError
 from pipelines.models.channels import Channels
 from pipelines.models.onnx_session import OUTPUTS
 from pipelines.models.promotion import promote, roll_back
+from pipelines.models.serving_names import APPLICATION, DEPLOYMENT
 from pipelines.models.store import ModelStore, open_store
 from pipelines.settings import Settings
 
@@ -166,7 +171,7 @@ def test_requests_that_come_together_are_run_together_and_each_gets_its_own(
         with http(serving) as one:
             return one.post(INFER, json=as_json(asked[seed]))
 
-    with ThreadPoolExecutor(24) as threads:
+    with ThreadPoolExecutor(MAX_QUEUE) as threads:
         answers = list(threads.map(ask, range(len(asked))))
     for tensors, answer in zip(asked, answers, strict=True):
         assert answer.status_code == 200, answer.text
@@ -210,6 +215,49 @@ def test_what_is_wrong_with_a_request_is_said_with_the_right_status(
         assert anything.post(INFER, content=large).status_code == 413
 
 
+def test_beyond_the_queue_a_request_is_refused_at_once_and_told_when_to_come_back(
+    serving: Settings, client: triton.InferenceServerClient
+) -> None:
+    body, json_bytes = triton.InferenceServerClient.generate_request_body(
+        as_inputs(small_inputs(2_000, 64))
+    )
+    start = threading.Barrier(4 * MAX_QUEUE)
+
+    def ask(_: int) -> httpx.Response:
+        with http(serving) as one:
+            start.wait()
+            length = {"Inference-Header-Content-Length": str(json_bytes)}
+            return one.post(INFER, content=body, headers=length)
+
+    with ThreadPoolExecutor(4 * MAX_QUEUE) as threads:
+        answers = list(threads.map(ask, range(4 * MAX_QUEUE)))
+    refused = [answer for answer in answers if answer.status_code == 503]
+    assert {answer.status_code for answer in answers} == {200, 503}
+    assert {answer.headers["retry-after"] for answer in refused} == {"1"}
+    assert all("inference.max_queue" in answer.json()["error"] for answer in refused)
+
+
+def test_pipelines_call_the_replicas_directly(
+    serving: Settings, client: triton.InferenceServerClient, store: ModelStore
+) -> None:
+    tensors = small_inputs(20, 3)
+    ray.init(serving.ray.address, namespace=serving.ray.namespace, log_to_driver=False)
+    try:
+        handle = serve.get_deployment_handle(DEPLOYMENT, APPLICATION)
+        model = store.load(NAME, "2").id
+        assert handle.load.remote(*model).result(timeout_s=WAIT_S) is None
+        outputs = handle.infer_sequences.remote(*model, *tensors.values()).result(timeout_s=WAIT_S)
+        with pytest.raises(DataError, match="has the sha256"):
+            handle.load.remote(NAME, "2", "00").result(timeout_s=WAIT_S)
+        with pytest.raises(NotFoundError, match="no version 9"):
+            handle.load.remote(NAME, "9", "00").result(timeout_s=WAIT_S)
+    finally:
+        ray.shutdown()
+    wanted = expected(small_onnx(velocity_bias=FAR), tensors)
+    for found, name in zip(outputs, OUTPUTS, strict=True):
+        np.testing.assert_allclose(found, wanted[name], atol=1e-5)
+
+
 def test_a_model_is_unloaded_and_loaded_again(client: triton.InferenceServerClient) -> None:
     client.unload_model(NAME)
     assert not client.is_model_ready(NAME)
@@ -219,7 +267,8 @@ def test_a_model_is_unloaded_and_loaded_again(client: triton.InferenceServerClie
         client.infer(NAME, as_inputs(small_inputs(5, 1)))
     client.load_model(NAME)
     assert client.is_model_ready(NAME)
-    index = {one["version"]: one for one in client.get_model_repository_index()}
+    found = client.get_model_repository_index()
+    index = {one["version"]: one for one in found if one["name"] == NAME}
     assert index["1"]["state"] == "READY"
     assert index["2"] == {
         "name": NAME,
