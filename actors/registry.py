@@ -6,8 +6,10 @@ from actors.processor import RunFactory
 from pipelines.operators.sensor_processing import SensorProcessing
 from pipelines.owned_partition import SlotIdentity
 from pipelines.settings import Settings
+from pipelines.sinks.session_writer import SessionWriter
 from pipelines.slot import Slot
 from pipelines.slot_run import NewRun
+from pipelines.topics import SESSION_WRITER
 
 
 def _sensor_processing(settings: Settings, identity: SlotIdentity) -> NewRun:
@@ -15,4 +17,11 @@ def _sensor_processing(settings: Settings, identity: SlotIdentity) -> NewRun:
     return lambda: Slot(operator, settings, identity)
 
 
-PIPELINES: Mapping[str, RunFactory] = {SensorProcessing.name: _sensor_processing}
+def _session_writer(settings: Settings, identity: SlotIdentity) -> NewRun:
+    return lambda: SessionWriter(settings, identity)
+
+
+PIPELINES: Mapping[str, RunFactory] = {
+    SensorProcessing.name: _sensor_processing,
+    SESSION_WRITER: _session_writer,
+}
