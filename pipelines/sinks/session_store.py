@@ -181,6 +181,6 @@ def _patiently() -> Retrying:
     return Retrying(
         retry=retry_if_exception_type(StoreAwayError),
         stop=stop_after_delay(RETRY_S),
-        wait=wait_exponential_jitter(0.1, max=1.0),
+        wait=wait_exponential_jitter(multiplier=0.1, max=1.0),
         reraise=True,
     )
