@@ -27,7 +27,7 @@ from serve.health import (
     readiness,
 )
 from serve.login import COLLECTION, UsedCodes, login_routes, mongo_client
-from serve.observation import SENSOR_PROCESSING, Observation
+from serve.observation import PIPELINES, Observation
 from serve.pages import add_pages
 from serve.pipelines_report import PipelinesReport
 from serve.problems import report_problems
@@ -79,24 +79,21 @@ def api_app(settings: Settings, observation: Observation, live_check: Check) -> 
     """Return the application; ``live_check`` says whether `live` runs."""
     mongo = mongo_client(settings)
 
-    async def sensor_processing() -> PartHealth:
-        return pipeline_health(await asyncio.to_thread(observation.sensor_processing))
-
     checks: dict[str, Check] = {
         "kafka": KafkaCheck(settings.kafka),
         "mongodb": MongoCheck(mongo),
         "mqtt": MqttCheck(settings.mqtt),
-        SENSOR_PROCESSING: sensor_processing,
+        **{name: _pipeline_check(observation, name) for name in PIPELINES},
         live.NAME: live_check,
     }
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        observation.view.start()
+        observation.start()
         try:
             yield
         finally:
-            await asyncio.to_thread(observation.view.stop)
+            await asyncio.to_thread(observation.stop)
             await mongo.close()
 
     app = FastAPI(
@@ -143,8 +140,14 @@ def _add_reports(app: FastAPI, observation: Observation) -> None:
 
     @app.get("/api/v1/pipelines", summary="All pipelines: slots, lag, rates, last commit")
     async def pipelines() -> PipelinesReport:
-        report = await asyncio.to_thread(observation.sensor_processing)
-        return PipelinesReport(pipelines=[report])
+        return PipelinesReport(pipelines=await asyncio.to_thread(observation.pipelines))
+
+
+def _pipeline_check(observation: Observation, name: str) -> Check:
+    async def check() -> PartHealth:
+        return pipeline_health(await asyncio.to_thread(observation.pipeline, name))
+
+    return check
 
 
 def _version() -> str:
@@ -186,7 +189,7 @@ class Api:
 
     def check_health(self) -> None:
         """Tell Serve whether this replica works; Serve calls it every second."""
-        self._observation.view.check()
+        self._observation.check()
 
 
 def api_application(settings: Settings) -> serve.Application:
