@@ -1,4 +1,4 @@
-"""Serve application `api`: sensors and pipelines over REST, health, log-in, and the dashboard."""
+"""Serve application `api`: sensors, sessions, pipelines, health, log-in, and the dashboard."""
 
 import asyncio
 import contextlib
@@ -31,16 +31,19 @@ from serve.observation import PIPELINES, Observation
 from serve.pages import add_pages
 from serve.pipelines_report import PipelinesReport
 from serve.problems import report_problems
+from serve.session_reader import SessionReader
+from serve.sessions import session_routes
 
 NAME = "api"
 ROUTE_PREFIX = "/"
 
 _MOST_REQUESTS = 200
 _DESCRIPTION = (
-    "Sensors and pipelines of imustream. Every request needs a log-in, but `/health/live`: the "
-    "cookie that `imustream link` leads to, or `Authorization: Bearer` with a token. Live data "
-    "come over WebSockets, `/ws/raw/{sensor}`, `/ws/transformed/{sensor}?max_hz=30` and "
-    "`/ws/aggregated/{sensor}`. Errors are `application/problem+json`."
+    "Sensors, sessions and pipelines of imustream. Every request needs a log-in, but "
+    "`/health/live`: the cookie that `imustream link` leads to, or `Authorization: Bearer` with a "
+    "token. Live data come over WebSockets, `/ws/raw/{sensor}`, "
+    "`/ws/transformed/{sensor}?max_hz=30` and `/ws/aggregated/{sensor}`. Errors are "
+    "`application/problem+json`."
 )
 
 
@@ -78,6 +81,7 @@ class Liveness(BaseModel):
 def api_app(settings: Settings, observation: Observation, live_check: Check) -> FastAPI:
     """Return the application; ``live_check`` says whether `live` runs."""
     mongo = mongo_client(settings)
+    sessions = SessionReader(settings.mongo)
 
     checks: dict[str, Check] = {
         "kafka": KafkaCheck(settings.kafka),
@@ -95,6 +99,7 @@ def api_app(settings: Settings, observation: Observation, live_check: Check) -> 
         finally:
             await asyncio.to_thread(observation.stop)
             await mongo.close()
+            await sessions.close()
 
     app = FastAPI(
         title="imustream",
@@ -111,6 +116,7 @@ def api_app(settings: Settings, observation: Observation, live_check: Check) -> 
     )
     _add_health(app, checks)
     _add_reports(app, observation)
+    app.include_router(session_routes(sessions))
     add_pages(app)
     return app
 
