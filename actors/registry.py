@@ -9,6 +9,7 @@ from pipelines.operators.sensor_processing import SensorProcessing
 from pipelines.operators.session_aggregation import SessionAggregation
 from pipelines.owned_partition import SlotIdentity
 from pipelines.settings import Settings
+from pipelines.sinks.session_writer import SessionWriter
 from pipelines.slot import Slot
 from pipelines.slot_run import NewRun
 
@@ -31,8 +32,13 @@ def _archive(settings: Settings, identity: SlotIdentity) -> NewRun:
     return lambda: ArchiveRun(settings, identity)
 
 
+def _session_writer(settings: Settings, identity: SlotIdentity) -> NewRun:
+    return lambda: SessionWriter(settings, identity)
+
+
 PIPELINES: Mapping[str, RunFactory] = {
     SensorProcessing.name: _sensor_processing,
     SessionAggregation.name: _session_aggregation,
+    topics.SESSION_WRITER: _session_writer,
     topics.ARCHIVE: _archive,
 }

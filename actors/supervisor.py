@@ -17,7 +17,19 @@ from pipelines.settings import Settings
 
 NAME = "imustream-supervisor"
 START_TIMEOUT_S = 60.0
-_SECTIONS = {"kafka", "processing", "slot", "ray"}
+_SECTIONS = {
+    "kafka",
+    "processing",
+    "sessions",
+    "inference",
+    "models",
+    "writer",
+    "mongo",
+    "archive",
+    "s3",
+    "slot",
+    "ray",
+}
 """The settings that slots depend on."""
 
 

@@ -3,6 +3,7 @@
 ImustreamError
 ├── ConfigurationError      a setting is wrong: correct it and start again
 ├── UnavailableError        a server is away or a port is taken: mend it, then try again
+│   └── StoreAwayError      what a sink writes to is away: its input waits in Kafka meanwhile
 ├── ToolMissingError        a program is not installed: `make setup` installs it
 ├── DataError               input from outside is not what its format says
 ├── NotFoundError           what was asked for is not there: name another
@@ -25,6 +26,10 @@ class ConfigurationError(ImustreamError):
 
 class UnavailableError(ImustreamError):
     """A server did not answer, or a port it needs is taken."""
+
+
+class StoreAwayError(UnavailableError):
+    """The store behind a sink does not take what is written; Kafka, where alarms go, may."""
 
 
 class ToolMissingError(ImustreamError):

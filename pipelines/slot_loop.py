@@ -13,6 +13,7 @@ from pipelines.errors import (
     FencedError,
     ImustreamError,
     PipelineStoppedError,
+    StoreAwayError,
     TransactionAbortedError,
     UnavailableError,
 )
@@ -79,6 +80,9 @@ class SlotLoop:
                 self._raise_alarm(str(error))
                 self._become("stopped", str(error))
                 return
+            except StoreAwayError as error:
+                self._raise_alarm(str(error))
+                self._become("retrying", str(error))
             except (TransactionAbortedError, UnavailableError) as error:
                 self._become("retrying", str(error))
             except ImustreamError as error:

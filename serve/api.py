@@ -1,4 +1,4 @@
-"""Serve application `api`: sensors and pipelines over REST, health, log-in, and the dashboard."""
+"""Serve application `api`: sensors, sessions, pipelines, health, log-in, and the dashboard."""
 
 import asyncio
 import contextlib
@@ -29,20 +29,23 @@ from serve.health import (
     readiness,
 )
 from serve.login import COLLECTION, UsedCodes, login_routes, mongo_client
-from serve.observation import SENSOR_PROCESSING, Observation
+from serve.observation import PIPELINES, Observation
 from serve.pages import add_pages
 from serve.pipelines_report import PipelinesReport
 from serve.problems import report_problems
+from serve.session_reader import SessionReader
+from serve.sessions import session_routes
 
 NAME = "api"
 ROUTE_PREFIX = "/"
 
 _MOST_REQUESTS = 200
 _DESCRIPTION = (
-    "Sensors and pipelines of imustream. Every request needs a log-in, but `/health/live`: the "
-    "cookie that `imustream link` leads to, or `Authorization: Bearer` with a token. Live data "
-    "come over WebSockets, `/ws/raw/{sensor}`, `/ws/transformed/{sensor}?max_hz=30` and "
-    "`/ws/aggregated/{sensor}`. Errors are `application/problem+json`."
+    "Sensors, sessions and pipelines of imustream. Every request needs a log-in, but "
+    "`/health/live`: the cookie that `imustream link` leads to, or `Authorization: Bearer` with a "
+    "token. Live data come over WebSockets, `/ws/raw/{sensor}`, "
+    "`/ws/transformed/{sensor}?max_hz=30` and `/ws/aggregated/{sensor}`. Errors are "
+    "`application/problem+json`."
 )
 
 
@@ -82,26 +85,25 @@ def api_app(
 ) -> FastAPI:
     """Return the application; ``applications`` say whether the others run."""
     mongo = mongo_client(settings)
-
-    async def sensor_processing() -> PartHealth:
-        return pipeline_health(await asyncio.to_thread(observation.sensor_processing))
+    sessions = SessionReader(settings.mongo)
 
     checks: dict[str, Check] = {
         "kafka": KafkaCheck(settings.kafka),
         "mongodb": MongoCheck(mongo),
         "mqtt": MqttCheck(settings.mqtt),
-        SENSOR_PROCESSING: sensor_processing,
+        **{name: _pipeline_check(observation, name) for name in PIPELINES},
         **applications,
     }
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        observation.view.start()
+        observation.start()
         try:
             yield
         finally:
-            await asyncio.to_thread(observation.view.stop)
+            await asyncio.to_thread(observation.stop)
             await mongo.close()
+            await sessions.close()
 
     app = FastAPI(
         title="imustream",
@@ -118,6 +120,7 @@ def api_app(
     )
     _add_health(app, checks)
     _add_reports(app, observation)
+    app.include_router(session_routes(sessions))
     add_pages(app)
     return app
 
@@ -147,8 +150,14 @@ def _add_reports(app: FastAPI, observation: Observation) -> None:
 
     @app.get("/api/v1/pipelines", summary="All pipelines: slots, lag, rates, last commit")
     async def pipelines() -> PipelinesReport:
-        report = await asyncio.to_thread(observation.sensor_processing)
-        return PipelinesReport(pipelines=[report])
+        return PipelinesReport(pipelines=await asyncio.to_thread(observation.pipelines))
+
+
+def _pipeline_check(observation: Observation, name: str) -> Check:
+    async def check() -> PartHealth:
+        return pipeline_health(await asyncio.to_thread(observation.pipeline, name))
+
+    return check
 
 
 def _version() -> str:
@@ -192,7 +201,7 @@ class Api:
 
     def check_health(self) -> None:
         """Tell Serve whether this replica works; Serve calls it every second."""
-        self._observation.view.check()
+        self._observation.check()
 
 
 def api_application(settings: Settings) -> serve.Application:

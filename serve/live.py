@@ -126,11 +126,11 @@ class Live:
         @contextlib.asynccontextmanager
         async def lifespan(_: FastAPI) -> AsyncIterator[None]:
             self._streams = LiveStreams(self._settings)
-            self._streams.reader.start()
+            self._streams.reader.thread.start()
             try:
                 yield
             finally:
-                await asyncio.to_thread(self._streams.reader.stop)
+                await asyncio.to_thread(self._streams.reader.thread.stop)
 
         app = FastAPI(lifespan=lifespan, openapi_url=None)
         app.add_middleware(Gate, settings=self._settings)
@@ -147,7 +147,7 @@ class Live:
     def check_health(self) -> None:
         """Tell Serve whether this replica works; Serve calls it every second."""
         if self._streams is not None:
-            self._streams.reader.check()
+            self._streams.reader.thread.check()
 
 
 def live_application(settings: Settings) -> serve.Application:

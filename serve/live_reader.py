@@ -1,17 +1,16 @@
-"""The thread that reads the watched partitions from Kafka and has their messages delivered."""
+"""Reads the watched partitions from Kafka in a thread, and has their messages delivered."""
 
 import asyncio
 import logging
-import threading
 import time
 from typing import cast
 
 import pyarrow as pa
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from pipelines.errors import UnavailableError
 from pipelines.kafka_clients import consumer_options, new_consumer
 from pipelines.settings import KafkaSettings
+from serve.consumer_thread import ConsumerThread
 from serve.live_delivery import Delivery, Record, deliveries
 from serve.live_messages import STREAM_OF, TOPIC_OF, Source
 from serve.live_watch import Place, WatchList
@@ -41,26 +40,7 @@ class LiveReader:
         self._assigned: frozenset[Place] = frozenset()
         self._changed = asyncio.Event()
         self._retry_at_s = 0.0
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="live-reader", daemon=True)
-
-    def start(self) -> None:
-        """Start reading."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop reading; returns when the thread has ended."""
-        self._stopping.set()
-        self._thread.join()
-
-    def check(self) -> None:
-        """Raise where the thread has ended although nobody stopped it.
-
-        Raises:
-            UnavailableError: it has; a new replica must take over.
-        """
-        if not self._thread.is_alive():
-            raise UnavailableError("the thread that reads Kafka has ended; see the replica's log")
+        self.thread = ConsumerThread("live-reader", self._new_consumer, self._turn)
 
     @property
     def assigned(self) -> frozenset[Place]:
@@ -73,8 +53,8 @@ class LiveReader:
             self._changed.clear()
             await self._changed.wait()
 
-    def _run(self) -> None:
-        consumer = new_consumer(
+    def _new_consumer(self) -> Consumer:
+        return new_consumer(
             consumer_options(self._settings, "imustream-live")
             | {
                 "auto.offset.reset": "latest",
@@ -84,14 +64,10 @@ class LiveReader:
                 "fetch.wait.max.ms": 10,
             }
         )
-        try:
-            while not self._stopping.is_set():
-                self._follow_watches(consumer)
-                self._read(consumer)
-        except Exception:
-            log.exception("reading Kafka for live failed")
-        finally:
-            consumer.close()
+
+    def _turn(self, consumer: Consumer) -> None:
+        self._follow_watches(consumer)
+        self._read(consumer)
 
     def _follow_watches(self, consumer: Consumer) -> None:
         """Assign what is watched and unassign what is no longer."""

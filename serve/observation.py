@@ -1,30 +1,53 @@
 """What `api` knows of sensors and pipelines, asked of Kafka."""
 
 import time
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
 from pipelines import topics
-from pipelines.control import Control
+from pipelines.control import Alarm, Control, ControlState
 from pipelines.errors import DataError, UnavailableError
-from pipelines.ledger import Ledger, decode_ledger
+from pipelines.ledger import decode_ledger
 from pipelines.operators.sensor_state import summarize
+from pipelines.pipeline_lag import inputs_of
 from pipelines.settings import Settings
-from serve.kafka_view import KafkaView, LedgerSample
-from serve.pipelines_report import Observed, PipelineReport, pipeline_report
+from pipelines.sinks.sink_offsets import Mark, Place
+from serve.end_offsets import EndOffsets
+from serve.kafka_view import KafkaView
+from serve.pipelines_report import (
+    COMMIT_OVERDUE_US,
+    Observed,
+    PipelineReport,
+    Progress,
+    pipeline_report,
+)
 from serve.sensor_directory import SensorDirectory, Summary
+from serve.sink_view import SinkView
 
-SENSOR_PROCESSING = "sensor-processing"
+PIPELINES = (*topics.INPUT_OF, *topics.SINKS)
+"""Every pipeline there is, those with a changelog first."""
+
+_CHANGELOG_OF = {pipeline: f"{pipeline}-changelog" for pipeline in topics.INPUT_OF}
 _US_PER_S = 1_000_000
 
 
 class Observation:
-    """Follows sensor_processing's changelog and the control records."""
+    """Follows changelogs and control records; asks for the sinks' marks and for topics' ends."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.view = KafkaView(settings.kafka, topics.SENSOR_PROCESSING_CHANGELOG, topics.RAW)
+        states = topics.SENSOR_PROCESSING_CHANGELOG
+        others = [changelog for changelog in _CHANGELOG_OF.values() if changelog != states]
+        self._view = KafkaView(settings.kafka, states, others)
+        self._sinks = SinkView(settings.kafka)
+        self._inputs = {pipeline: inputs_of(pipeline) for pipeline in PIPELINES}
+        places = {place for inputs in self._inputs.values() for place in inputs}
+        self._ends = EndOffsets(settings.kafka, sorted(places))
         self._directory = SensorDirectory(summarize)
+        self.start = self._view.thread.start
+        self.stop = self._view.thread.stop
+        self.check = self._view.thread.check
 
     def sensors(self) -> list[Summary]:
         """Return what is known of each sensor, in the order of their ids.
@@ -32,47 +55,94 @@ class Observation:
         Raises:
             UnavailableError: Kafka has not been read to its end yet.
         """
-        return self._directory.sensors(self.view.state_records())
+        return self._directory.sensors(self._view.state_records())
 
-    def sensor_processing(self) -> PipelineReport:
-        """Return what the pipeline does. It may ask the brokers: not for an event loop.
+    def pipelines(self) -> list[PipelineReport]:
+        """Return what each pipeline does; raises as :meth:`pipeline`."""
+        return [self.pipeline(name) for name in PIPELINES]
+
+    def pipeline(self, name: str) -> PipelineReport:
+        """Return what a pipeline does. It may ask the brokers: not for an event loop.
 
         Raises:
             UnavailableError: Kafka has not been read to its end yet.
-            DataError: a ledger cannot be read.
         """
-        control = self.view.control()
-        before, now = self.view.ledgers()
+        control = self._view.control()
+        alarms = [alarm for (pipeline, _), alarm in control.alarms.items() if pipeline == name]
+        record = self._record(control, name)
         try:
-            ends = self.view.end_offsets()
+            before, now, seconds = self._progress(name)
+        except DataError as error:
+            before, now, seconds = [], [], 0.0
+            alarms.append(Alarm(name, 0, record.generation, str(error), 0))
+        try:
+            ends = self._ends.look()
         except UnavailableError:
             # All else is known without the brokers; the lag is not.
             ends = {}
-        seen = Observed(
-            control=control.pipelines.get(SENSOR_PROCESSING, self._not_begun()),
-            alarms=[a for (name, _), a in control.alarms.items() if name == SENSOR_PROCESSING],
-            ledgers=_decoded(now),
-            before=_decoded(before),
-            seconds=now.monotonic_s - before.monotonic_s,
-            end_offsets=ends,
-            now_us=int(time.time() * _US_PER_S),
+        return pipeline_report(
+            Observed(
+                control=record,
+                alarms=alarms,
+                progress=now,
+                before=before,
+                seconds=seconds,
+                end_offsets=ends,
+                now_us=int(time.time() * _US_PER_S),
+                overdue_us=self._overdue_us(name),
+            )
         )
-        return pipeline_report(seen)
 
-    def _not_begun(self) -> Control:
-        """Return what holds before the supervisor has written the pipeline's first record."""
+    def _record(self, control: ControlState, name: str) -> Control:
+        """Return the pipeline's record; before the supervisor has written one, what it will be."""
+        begun = control.pipelines.get(name)
         slots = self._settings.slot.slots
-        return Control(pipeline=SENSOR_PROCESSING, slots=slots, generation=0, paused=False)
+        return begun or Control(pipeline=name, slots=slots, generation=0, paused=False)
+
+    def _progress(self, name: str) -> tuple[list[Progress], list[Progress], float]:
+        """Return how far a pipeline was and is, and the seconds between."""
+        if name in topics.SINKS:
+            old_marks, new_marks = self._sinks.marks()
+            return (
+                list(_of_marks(old_marks.marks[name])),
+                list(_of_marks(new_marks.marks[name])),
+                new_marks.monotonic_s - old_marks.monotonic_s,
+            )
+        old, new = self._view.ledgers()
+        return (
+            list(_of_ledgers(name, old.ledgers)),
+            list(_of_ledgers(name, new.ledgers)),
+            new.monotonic_s - old.monotonic_s,
+        )
+
+    def _overdue_us(self, name: str) -> int:
+        """Return how long a pipeline may leave its input alone; the archive lets it gather."""
+        if name != topics.ARCHIVE:
+            return COMMIT_OVERDUE_US
+        return COMMIT_OVERDUE_US + int(self._settings.archive.max_staleness_s * _US_PER_S)
 
 
-def _decoded(sample: LedgerSample) -> dict[int, Ledger]:
-    ledgers = {}
-    for partition, value in sample.ledgers.items():
+def _of_ledgers(pipeline: str, ledgers: Mapping[Place, bytes]) -> Iterator[Progress]:
+    changelog, topic = _CHANGELOG_OF[pipeline], topics.INPUT_OF[pipeline]
+    for place, value in sorted(ledgers.items()):
+        if place.topic != changelog:
+            continue
         try:
-            ledgers[partition] = decode_ledger(value)
+            ledger = decode_ledger(value)
         except msgspec.DecodeError as error:
             raise DataError(
-                f"the ledger of partition {partition} in {topics.SENSOR_PROCESSING_CHANGELOG} "
-                f"cannot be read ({error}); run one version of imustream everywhere"
+                f"the ledger of partition {place.partition} in {changelog} cannot be read "
+                f"({error}); run one version of imustream everywhere"
             ) from None
-    return ledgers
+        yield Progress(
+            Place(topic, place.partition),
+            ledger.slot,
+            ledger.next_offset,
+            ledger.committed_us,
+            ledger.counts,
+        )
+
+
+def _of_marks(marks: Mapping[Place, Mark]) -> Iterator[Progress]:
+    for place, mark in sorted(marks.items()):
+        yield Progress(place, mark.slot, mark.next_offset, mark.committed_us, mark.counts)

@@ -1,4 +1,4 @@
-"""What a pipeline does now, worked out from its control record, its ledgers and its input's ends.
+"""What a pipeline does now, worked out from its control record, its progress and its inputs' ends.
 
 Pure: what was read, and when, is given to it.
 """
@@ -10,21 +10,29 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, Field
 
 from pipelines.control import Alarm, Control
-from pipelines.ledger import Ledger
+from pipelines.sinks.sink_offsets import Place
+from pipelines.topics import DEAD_LETTERS, RAW
 
 COMMIT_OVERDUE_US = 15_000_000
 """Every partition gets a tick, and so a commit, each second; without one for this long and with
 input waiting, no slot is at work on it."""
 
+_SINGLE_RECORDS = frozenset({RAW, DEAD_LETTERS})
+"""Topics that are written outside transactions too."""
+
 
 class PartitionReport(BaseModel):
     """One input partition of a pipeline."""
 
+    topic: str
     partition: int
     slot: int
     next_offset: int = Field(description="First input offset not yet processed.")
     end_offset: int | None = Field(description="Where the committed input ends; null: unknown.")
-    lag: int | None = Field(description="Offsets from next_offset to end_offset.")
+    lag: int | None = Field(
+        description="Offsets from next_offset to end_offset; 0 where that is a transaction's "
+        "marker alone."
+    )
     last_commit_us: int = Field(description="Microseconds since the epoch.")
 
 
@@ -52,25 +60,40 @@ class PipelinesReport(BaseModel):
     pipelines: list[PipelineReport]
 
 
+class Progress(NamedTuple):
+    """How far a pipeline is with one input partition, from its ledger or its mark."""
+
+    place: Place
+    slot: int
+    next_offset: int
+    committed_us: int
+    counts: Mapping[str, int]
+
+
 class Observed(NamedTuple):
-    """What was read of one pipeline; ``seconds`` lie between ``before`` and ``ledgers``."""
+    """What was read of one pipeline.
+
+    ``seconds`` lie between ``before`` and ``progress``; ``overdue_us``: how long it may leave
+    waiting input alone and still count as running.
+    """
 
     control: Control
     alarms: Sequence[Alarm]
-    ledgers: Mapping[int, Ledger]
-    before: Mapping[int, Ledger]
+    progress: Sequence[Progress]
+    before: Sequence[Progress]
     seconds: float
-    end_offsets: Mapping[int, int]
+    end_offsets: Mapping[Place, int]
     now_us: int
+    overdue_us: int = COMMIT_OVERDUE_US
 
 
 def pipeline_report(seen: Observed) -> PipelineReport:
     """Return the report of one pipeline."""
     partitions = [
-        _partition_report(partition, ledger, seen.end_offsets.get(partition))
-        for partition, ledger in sorted(seen.ledgers.items())
+        _partition_report(each, seen.end_offsets.get(each.place))
+        for each in sorted(seen.progress, key=lambda each: each.place)
     ]
-    counts = _sum(seen.ledgers)
+    counts = _sum(seen.progress)
     before = _sum(seen.before)
     commits = [each.last_commit_us for each in partitions]
     lags = [each.lag for each in partitions if each.lag is not None]
@@ -91,15 +114,22 @@ def pipeline_report(seen: Observed) -> PipelineReport:
     )
 
 
-def _partition_report(partition: int, ledger: Ledger, end_offset: int | None) -> PartitionReport:
+def _partition_report(progress: Progress, end_offset: int | None) -> PartitionReport:
     return PartitionReport(
-        partition=partition,
-        slot=ledger.slot,
-        next_offset=ledger.next_offset,
+        topic=progress.place.topic,
+        partition=progress.place.partition,
+        slot=progress.slot,
+        next_offset=progress.next_offset,
         end_offset=end_offset,
-        lag=None if end_offset is None else max(end_offset - ledger.next_offset, 0),
-        last_commit_us=ledger.committed_us,
+        lag=None if end_offset is None else _lag(progress, end_offset),
+        last_commit_us=progress.committed_us,
     )
+
+
+def _lag(progress: Progress, end_offset: int) -> int:
+    """Return the offsets to go; a transaction's record is never alone: its marker follows."""
+    lag = max(end_offset - progress.next_offset, 0)
+    return 0 if lag == 1 and progress.place.topic not in _SINGLE_RECORDS else lag
 
 
 def _state(
@@ -112,16 +142,15 @@ def _state(
     if seen.control.running_slots < seen.control.slots or not partitions:
         return "starting"
     overdue = any(
-        each.lag != 0 and seen.now_us - each.last_commit_us > COMMIT_OVERDUE_US
-        for each in partitions
+        each.lag != 0 and seen.now_us - each.last_commit_us > seen.overdue_us for each in partitions
     )
     return "starting" if overdue else "running"
 
 
-def _sum(ledgers: Mapping[int, Ledger]) -> dict[str, int]:
+def _sum(progress: Sequence[Progress]) -> dict[str, int]:
     total: Counter[str] = Counter()
-    for ledger in ledgers.values():
-        total.update(ledger.counts)
+    for each in progress:
+        total.update(each.counts)
     return dict(total)
 
 

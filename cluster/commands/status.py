@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from pipelines.settings import Settings
 
 
+_SHOWN_COUNTS = ("frames", "windows", "events", "documents", "rows", "files", "dead_letters")
+"""What is told of a pipeline's counts, where it has them; `--json` tells all."""
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(epilog="Examples: imustream status | imustream status --json")(status)
@@ -82,9 +86,15 @@ def _pipeline_line(one: dict[str, Any]) -> str:
     if "lag" not in one:
         return f"\n{one['name']}: {one['state']} ({one['alarm']})"
     counts = one["counts"]
-    return (
-        f"\n{one['name']}: {one['state']}, {one['running_slots']} of {one['slots']} slots, "
-        f"lag {one['lag']}, {one['samples_per_s']:.0f} samples/s, "
-        f"{counts.get('frames', 0)} frames, {counts.get('dead_letters', 0)} dead letters"
-        + (f"\n  alarm: {one['alarm']}" if one["alarm"] else "")
+    lag = "unknown" if one["lag"] is None else one["lag"]
+    what = [f"{one['running_slots']} of {one['slots']} slots", f"lag {lag}", _rate(one)]
+    what += [f"{counts[name]} {name.replace('_', ' ')}" for name in _SHOWN_COUNTS if name in counts]
+    return f"\n{one['name']}: {one['state']}, {', '.join(what)}" + (
+        f"\n  alarm: {one['alarm']}" if one["alarm"] else ""
     )
+
+
+def _rate(one: dict[str, Any]) -> str:
+    if "samples" in one["counts"]:
+        return f"{one['samples_per_s']:.0f} samples/s"
+    return f"{one['records_per_s']:.0f} records/s"

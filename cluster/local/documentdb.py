@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pymongo.uri_parser import parse_uri
 
+from cluster.local.documentdb_index import index_document_ids
 from cluster.local.server import Port, Server, awaited_port
 from cluster.setup import tools
 from pipelines.errors import ConfigurationError
@@ -20,6 +21,7 @@ def documentdb_server(settings: Settings, folder: Path) -> Server:
         command=[str(tools.documentdb()), f"127.0.0.1:{port}", str(home)],
         prepare=lambda: home.mkdir(parents=True, exist_ok=True),
         awaited=lambda: awaited_port(port),
+        settle=lambda: index_document_ids(settings.mongo, home),
         ports=(Port(port, "IMUSTREAM_MONGO__URI"),),
     )
 

@@ -19,21 +19,21 @@ def pipeline_status(settings: Settings) -> list[PipelineReport]:
         UnavailableError: Kafka does not answer.
     """
     observation = Observation(settings)
-    observation.view.start()
+    observation.start()
     try:
         _first_report(observation)
-        # A rate needs two looks at the ledgers.
+        # A rate needs two looks.
         time.sleep(_RATE_OVER_S)
-        return [observation.sensor_processing()]
+        return observation.pipelines()
     finally:
-        observation.view.stop()
+        observation.stop()
 
 
 def _first_report(observation: Observation) -> None:
     deadline = time.monotonic() + _READ_WITHIN_S
     while True:
         try:
-            observation.sensor_processing()
+            observation.pipelines()
             return
         except UnavailableError:
             if time.monotonic() > deadline:

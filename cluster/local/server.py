@@ -32,6 +32,7 @@ class Server:
     command: list[str]
     prepare: Callable[[], None]
     awaited: Callable[[], str | None]
+    settle: Callable[[], None] = lambda: None
     ports: tuple[Port, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     folder: Path | None = None

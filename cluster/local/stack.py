@@ -147,6 +147,7 @@ class Stack:
                 )
             progress(server.title, f"waiting for {missing}")
             time.sleep(_POLL_S)
+        server.settle()
         progress(server.title, "up")
 
     def down(self, progress: Progress = _quiet) -> int:

@@ -26,6 +26,7 @@ DASHBOARD = Path(__file__).parents[2] / "serve" / "dashboard"
 FRAME_SAMPLES = 64
 RATE_HZ = 200
 FRAME_S = FRAME_SAMPLES / RATE_HZ
+SESSIONS_BEGIN_US = 1_790_000_000_000_000
 POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self'; base-uri 'none'"
 
 
@@ -42,6 +43,8 @@ class World:
     problem: str | None = None
     alarm: str | None = None
     not_ready: set[str] = field(default_factory=set)
+    sessions: int = 60
+    sessions_problem: str | None = None
 
 
 def motion(sensor_number: int, time_s: float) -> dict[str, float]:
@@ -109,13 +112,62 @@ def sensor_summary(world: World, number: int, sensor_id: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def session_summary(world: World, number: int) -> dict[str, Any]:
+    """One session as `/api/v1/sessions` gives it; number 0 started last."""
+    sensor_id = world.sensors[number % len(world.sensors)]
+    start_us = SESSIONS_BEGIN_US - number * 700_000_000
+    lasted_s = 2 * (30 + 97 * number % 1_900)
+    seen = number % 3 > 0
+    return {
+        "session_id": f"{sensor_id}_{start_us}", "sensor_id": sensor_id, "revision": 9,
+        "event": "closed" if number > 2 else "updated", "state": "closed" if number > 2 else "open",
+        "start_us": start_us, "end_us": start_us + lasted_s * 1_000_000,
+        "windows": lasted_s // 2, "samples": 200 * lasted_s, "gaps": number % 4, "late": 0,
+        "acc_mag_max": 1.2 + (number % 9) / 7, "gyro_mag_max": 2.5, "velocity_windows": 30 * seen,
+        "velocity_max": 1.4 + (number % 5) / 6 if seen else None,
+        "distance_m": lasted_s * 0.9 if seen else None, "first_boot": 0, "last_boot": 0,
+        "closed_by": "silence" if number > 2 else None, "through_offset": 100,
+    }  # fmt: skip
+
+
+def other_pipeline(name: str, topics: list[str], counts: dict[str, int]) -> dict[str, Any]:
+    """Another pipeline as `/api/v1/pipelines` gives it."""
+    now_us = time.time_ns() // 1000
+    partitions = [
+        {
+            "topic": topic, "partition": number, "slot": 0, "next_offset": 5_000 + number,
+            "end_offset": 5_000 + number, "lag": 0, "last_commit_us": now_us - 900_000,
+        }
+        for topic in topics for number in range(10)
+    ]  # fmt: skip
+    return {
+        "name": name, "generation": 1, "slots": 1, "running_slots": 1, "paused": False,
+        "state": "running", "alarm": None, "lag": 0, "records_per_s": 12.5, "samples_per_s": 0.0,
+        "last_commit_us": now_us - 900_000, "counts": counts, "partitions": partitions,
+    }  # fmt: skip
+
+
+def pipeline_summaries(world: World) -> list[dict[str, Any]]:
+    """All pipelines as `/api/v1/pipelines` gives them."""
+    aggregated, sessions = "sensor-data-aggregated", "new-session-topic"
+    written = {"records": 900, "ticks": 400, "events": 500, "documents": 480, "dead_letters": 0}
+    return [
+        pipeline_summary(world),
+        other_pipeline("session-aggregation", [aggregated], {"records": 900, "events": 500}),
+        other_pipeline("ml-inference", ["sensor-data-transformed"], {"samples": 9_000}),
+        other_pipeline("session-writer", [sessions], written),
+        other_pipeline("archive", ["imu-data-all", aggregated, sessions], {"rows": 90_000}),
+    ]
+
+
 def pipeline_summary(world: World) -> dict[str, Any]:
     """sensor-processing as `/api/v1/pipelines` gives it."""
     now_us = time.time_ns() // 1000
     frames = int(time.time() * 60)
     partitions = [
         {
-            "partition": number, "slot": number % 2, "next_offset": frames + number,
+            "topic": "imu-data-all", "partition": number, "slot": number % 2,
+            "next_offset": frames + number,
             "end_offset": frames + number + 3, "lag": 3, "last_commit_us": now_us - 20_000,
         }
         for number in range(10)
@@ -136,7 +188,8 @@ def readiness(world: World) -> dict[str, Any]:
     """The body of `/health/ready`."""
     details = {
         "kafka": "1 broker", "mongodb": "answers", "mqtt": "the bridge is connected",
-        "sensor-processing": "2 of 2 slots run", "live": "reads 10 partitions",
+        "sensor-processing": "2 of 2 slots run", "session-writer": "1 slots, lag 0",
+        "live": "reads 10 partitions",
     }  # fmt: skip
     parts = {
         name: {"ready": name not in world.not_ready,
@@ -167,7 +220,21 @@ def make_app(world: World, uplot: Path) -> FastAPI:
 
     @app.get("/api/v1/pipelines")
     async def pipelines() -> dict[str, Any]:
-        return {"pipelines": [pipeline_summary(world)]}
+        return {"pipelines": pipeline_summaries(world)}
+
+    @app.get("/api/v1/sessions")
+    async def sessions(
+        limit: int = 50, sensor: str | None = None, state: str | None = None
+    ) -> JSONResponse:
+        if world.sessions_problem:
+            return JSONResponse({"detail": world.sessions_problem}, 503)
+        found = [session_summary(world, number) for number in range(world.sessions)]
+        found = [
+            each for each in found
+            if sensor in (None, each["sensor_id"]) and state in (None, each["state"])
+        ]  # fmt: skip
+        following = "opaque" if len(found) > limit else None
+        return JSONResponse({"sessions": found[:limit], "next": following})
 
     @app.get("/health/ready")
     async def ready() -> JSONResponse:

@@ -39,12 +39,24 @@ def test_the_views_are_accessible(
     expect(page.locator(".details tbody tr").first).to_be_visible()
     expect(page.locator(".card-trouble").last).to_contain_text("sensor3 is silent")
     assert violations(page) == []
+    page.get_by_role("button", name="Sessions").click()
+    expect(page.locator(".sessions-table tbody tr")).to_have_count(50)
+    assert violations(page) == []
     page.get_by_role("button", name="Pipelines").click()
     for summary in page.locator("summary").all():
         summary.click()
     assert violations(page) == []
     world.signed_out = True
     expect(page.get_by_role("heading", name="You are not logged in")).to_be_visible()
+    assert violations(page) == []
+
+
+def test_sessions_that_cannot_be_read_are_told_accessibly(
+    page: Page, dashboard: str, world: World
+) -> None:
+    world.sessions_problem = "MongoDB does not give sessions"
+    page.goto(f"{dashboard}/#view=sessions")
+    expect(page.get_by_role("alert")).to_be_visible()
     assert violations(page) == []
 
 
@@ -57,7 +69,7 @@ def test_the_notice_of_an_alarm_is_accessible(page: Page, dashboard: str, world:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("view", ["sensors", "pipelines"])
+@pytest.mark.parametrize("view", ["sensors", "sessions", "pipelines"])
 def test_nothing_is_wider_than_the_screen(
     page: Page, dashboard: str, width: str, view: str
 ) -> None:
@@ -65,6 +77,8 @@ def test_nothing_is_wider_than_the_screen(
     page.goto(f"{dashboard}/#view={view}&sensor=sensor1&sensor=sensor2")
     if view == "sensors":
         wait_until_it_moves(page, "sensor1")
+    elif view == "sessions":
+        expect(page.locator(".sessions-table tbody tr")).to_have_count(50)
     else:
-        expect(page.locator(".pipeline")).to_be_visible()
+        expect(page.locator(".pipeline")).to_have_count(5)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -137,7 +137,17 @@ def test_the_pipelines_show_what_they_do(live_page: Page, address: str) -> None:
     expect(card).to_contain_text("running")
     card.get_by_text("Partitions", exact=True).click()
     expect(card.locator("tbody tr")).to_have_count(10)
-    expect(page.locator(".part[data-state=ready]")).to_have_count(5, timeout=FIRST_SAMPLES_MS)
+    names = (
+        "sensor-processing",
+        "session-aggregation",
+        "ml-inference",
+        "session-writer",
+        "archive",
+    )
+    for name in names:
+        expect(page.get_by_role("article", name=name)).to_be_visible()
+    parts = len(names) + len(("kafka", "mongodb", "mqtt", "live"))
+    expect(page.locator(".part[data-state=ready]")).to_have_count(parts, timeout=FIRST_SAMPLES_MS)
     take_picture(page, "pipelines")
 
 

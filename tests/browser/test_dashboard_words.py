@@ -107,8 +107,9 @@ def test_parts_that_are_not_ready_and_alarms_are_named(
     expect(page.locator("#ready")).to_have_text("1 alarm")
     part = page.locator(".part", has_text="mqtt")
     expect(part).to_contain_text("does not answer at 127.0.0.1")
-    page.get_by_text("Partitions", exact=True).click()
-    expect(page.locator(".pipeline tbody tr")).to_have_count(10)
+    card = page.get_by_role("article", name="sensor-processing")
+    card.get_by_text("Partitions", exact=True).click()
+    expect(card.locator("tbody tr")).to_have_count(10)
 
 
 def test_a_sensor_nobody_has_seen_is_waited_for(page: Page, dashboard: str) -> None:

@@ -114,8 +114,11 @@ class Pipeline:
 
     def state(self, partition: int, key: bytes, value: bytes | None) -> None:
         """Write a record of sensor_processing's changelog."""
-        changelog = topics.SENSOR_PROCESSING_CHANGELOG
-        self._write(changelog, partition, key, value, topics.JSON_TYPE)
+        self.changelog("sensor-processing", partition, key, value)
+
+    def changelog(self, pipeline: str, partition: int, key: bytes, value: bytes | None) -> None:
+        """Write a record of a pipeline's changelog."""
+        self._write(f"{pipeline}-changelog", partition, key, value, topics.JSON_TYPE)
 
     def forget_control(self, name: str) -> None:
         """Take back the control record of a pipeline."""

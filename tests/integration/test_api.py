@@ -152,11 +152,10 @@ def _sensor(serving: Settings) -> dict[str, Any] | None:
     return next((each for each in sensors if each["sensor_id"] == SENSOR), None)
 
 
-def _report(serving: Settings) -> dict[str, Any]:
+def _report(serving: Settings, name: str = "sensor-processing") -> dict[str, Any]:
     with http(serving) as client:
-        (report,) = client.get("/api/v1/pipelines").json()["pipelines"]
-    found: dict[str, Any] = report
-    return found
+        reports = client.get("/api/v1/pipelines").json()["pipelines"]
+    return {report["name"]: report for report in reports}[name]  # type: ignore[no-any-return]
 
 
 def test_a_sensor_appears_with_its_counts_and_is_gone_when_forgotten(

@@ -122,7 +122,7 @@ def test_only_partitions_that_somebody_watches_are_read(serving: Settings) -> No
     async def scenario() -> None:
         watches = WatchList()
         reader = LiveReader(serving.kafka, watches)
-        reader.start()
+        reader.thread.start()
         first, second = ClientQueue(1), ClientQueue(1)
         try:
             one = watches.add("transformed", "sensor1", None, first)
@@ -138,7 +138,7 @@ def test_only_partitions_that_somebody_watches_are_read(serving: Settings) -> No
             watches.remove(two, second)
             await asyncio.to_thread(eventually, lambda: not reader.assigned, "no partition")
         finally:
-            await asyncio.to_thread(reader.stop)
+            await asyncio.to_thread(reader.thread.stop)
 
     asyncio.run(scenario())
 

@@ -4,28 +4,29 @@ from typing import Any
 
 import pytest
 
+from pipelines import topics
 from pipelines.control import Alarm, Control
 from pipelines.errors import DataError
-from pipelines.ledger import Ledger
-from serve.pipelines_report import COMMIT_OVERDUE_US, Observed, pipeline_report
+from pipelines.sinks.sink_offsets import Place
+from serve.pipelines_report import COMMIT_OVERDUE_US, Observed, Progress, pipeline_report
 from serve.sensor_directory import SensorDirectory
 
 NOW_US = 1_760_000_000_000_000
 
 
-def _ledger(partition: int, samples: int, **changes: Any) -> Ledger:
+def _progress(partition: int, samples: int, **changes: Any) -> Progress:
     fields: dict[str, Any] = {
-        "pipeline": "sensor-processing",
-        "partition": partition,
-        "generation": 1,
+        "place": Place(topics.RAW, partition),
         "slot": 0,
         "next_offset": 100,
-        "snapshot_offset": 50,
         "committed_us": NOW_US - 500_000,
-        "code_version": "1",
         "counts": {"records": samples // 64, "samples": samples},
     }
-    return Ledger(**fields | changes)
+    return Progress(**fields | changes)
+
+
+def _ends(*offsets: int, topic: str = topics.RAW) -> dict[Place, int]:
+    return {Place(topic, partition): offset for partition, offset in enumerate(offsets)}
 
 
 def _seen(**changes: Any) -> Observed:
@@ -35,10 +36,10 @@ def _seen(**changes: Any) -> Observed:
     seen = Observed(
         control=control,
         alarms=[],
-        ledgers={0: _ledger(0, 6_400), 1: _ledger(1, 3_200, slot=1)},
-        before={0: _ledger(0, 3_200), 1: _ledger(1, 1_600, slot=1)},
+        progress=[_progress(0, 6_400), _progress(1, 3_200, slot=1)],
+        before=[_progress(0, 3_200), _progress(1, 1_600, slot=1)],
         seconds=5.0,
-        end_offsets={0: 104, 1: 100},
+        end_offsets=_ends(104, 100),
         now_us=NOW_US,
     )
     return seen._replace(**changes)
@@ -69,12 +70,37 @@ def test_without_the_input_ends_the_lag_is_unknown_and_the_rest_is_said() -> Non
     assert report.samples_per_s > 0
 
 
+@pytest.mark.parametrize(
+    ("topic", "end", "lag"),
+    [
+        (topics.SESSIONS, 101, 0),
+        (topics.SESSIONS, 102, 2),
+        (topics.RAW, 101, 1),
+        (topics.DEAD_LETTERS, 101, 1),
+    ],
+)
+def test_a_transactions_marker_alone_is_no_lag(topic: str, end: int, lag: int) -> None:
+    progress = [_progress(0, 64, place=Place(topic, 0))]
+    report = pipeline_report(_seen(progress=progress, end_offsets=_ends(end, topic=topic)))
+    assert (report.lag, report.partitions[0].lag) == (lag, lag)
+
+
+def test_the_lag_of_a_pipeline_is_that_of_all_its_topics() -> None:
+    progress = [
+        _progress(0, 64, place=Place(topic, 0)) for topic in (topics.RAW, topics.TRANSFORMED)
+    ]
+    ends = _ends(110) | _ends(130, topic=topics.TRANSFORMED)
+    report = pipeline_report(_seen(progress=progress, end_offsets=ends))
+    assert report.lag == 40
+    assert [each.topic for each in report.partitions] == [topics.RAW, topics.TRANSFORMED]
+
+
 def test_a_changelog_that_began_anew_gives_no_negative_rate() -> None:
-    report = pipeline_report(_seen(before={0: _ledger(0, 1_000_000)}))
+    report = pipeline_report(_seen(before=[_progress(0, 1_000_000)]))
     assert report.samples_per_s == 0
 
 
-LATE = {0: _ledger(0, 6_400, committed_us=NOW_US - COMMIT_OVERDUE_US - 1)}
+LATE = [_progress(0, 6_400, committed_us=NOW_US - COMMIT_OVERDUE_US - 1)]
 ALARM = Alarm("p", 1, 1, "half of all sensors fail", NOW_US)
 
 
@@ -84,9 +110,10 @@ ALARM = Alarm("p", 1, 1, "half of all sensors fail", NOW_US)
         ({}, "running"),
         ({"control": _control(paused=True)}, "paused"),
         ({"control": _control(running_slots=1)}, "starting"),
-        ({"ledgers": {}, "before": {}}, "starting"),
-        ({"ledgers": LATE}, "starting"),
-        ({"ledgers": LATE, "end_offsets": {0: 100}}, "running"),
+        ({"progress": [], "before": []}, "starting"),
+        ({"progress": LATE}, "starting"),
+        ({"progress": LATE, "overdue_us": 2 * COMMIT_OVERDUE_US}, "running"),
+        ({"progress": LATE, "end_offsets": _ends(100)}, "running"),
         ({"alarms": [ALARM]}, "stopped"),
         ({"alarms": [ALARM], "control": _control(paused=True)}, "stopped"),
     ],

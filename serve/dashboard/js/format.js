@@ -37,6 +37,16 @@ export function span(seconds) {
   return `${Math.floor(whole / 31_557_600)} years`;
 }
 
+/** How long something lasted, to the second: 65 -> "1:05", 3700 -> "1:01:40". */
+export function duration(seconds) {
+  if (!Number.isFinite(seconds)) return "–";
+  const whole = Math.max(0, Math.floor(seconds));
+  const hours = Math.floor(whole / 3_600);
+  const minutes = Math.floor(whole / 60) % 60;
+  const rest = twoDigits(whole % 60);
+  return hours > 0 ? `${hours}:${twoDigits(minutes)}:${rest}` : `${minutes}:${rest}`;
+}
+
 const twoDigits = (number) => String(number).padStart(2, "0");
 
 /** Time of day, in the viewer's zone, of a second since the epoch. */

@@ -10,14 +10,16 @@ import { Poll } from "./poll.js";
 import { SensorGrid } from "./sensor_grid.js";
 import { SensorList } from "./sensor_list.js";
 import { SensorSummaries } from "./sensor_summaries.js";
+import { SessionsView } from "./sessions_view.js";
 import { SystemView } from "./system_view.js";
 import { startTheme } from "./theme.js";
 import { Toolbar } from "./toolbar.js";
-import { ViewState } from "./view_state.js";
+import { VIEWS, ViewState } from "./view_state.js";
 
 const SENSORS_EVERY_MS = 2_000;
 const PIPELINES_EVERY_MS = 2_000;
 const HEALTH_EVERY_MS = 5_000;
+const SESSIONS_EVERY_MS = 10_000;
 const WORDS_EVERY_MS = 250;
 const FIRST_CHOSEN = 3;
 
@@ -46,6 +48,22 @@ const system = new SystemView({
   pipelines: byId("pipelines"),
   note: byId("pipelines-note"),
 });
+const sessions = new SessionsView(
+  {
+    sensor: byId("sessions-of"),
+    known: byId("known-sensors"),
+    states: byId("session-states"),
+    table: byId("sessions"),
+    alarm: byId("sessions-alarm"),
+    note: byId("sessions-note"),
+    more: byId("more-sessions"),
+  },
+  view,
+  {
+    asked: () => sessionsPoll.now(),
+    knownSensors: () => (list.sensors ?? []).map((sensor) => sensor.sensor_id),
+  },
+);
 const toolbar = new Toolbar(
   {
     groups: byId("groups"),
@@ -73,11 +91,10 @@ function showDetails() {
 }
 
 function arrange() {
-  const onSensors = view.view === "sensors";
-  byId("sensors-view").hidden = !onSensors;
-  byId("pipelines-view").hidden = onSensors;
-  setAttribute(byId("go-sensors"), "aria-current", onSensors ? "page" : "false");
-  setAttribute(byId("go-pipelines"), "aria-current", onSensors ? "false" : "page");
+  for (const name of VIEWS) {
+    byId(`${name}-view`).hidden = name !== view.view;
+    setAttribute(byId(`go-${name}`), "aria-current", name === view.view ? "page" : "false");
+  }
   const some = view.sensors.length > 0;
   byId("details").hidden = !(some && view.detailsOpen);
   byId("sensors-view").classList.toggle("with-details", some && view.detailsOpen);
@@ -86,6 +103,8 @@ function arrange() {
   toolbar.update();
   grid.update();
   list.update();
+  sessions.update();
+  if (view.view === "sessions") sessionsPoll.now();
   showDetails();
   tick();
 }
@@ -127,7 +146,7 @@ function failed(error) {
 function showSignedOut() {
   if (signedOut) return;
   signedOut = true;
-  for (const poll of [sensorsPoll, pipelinesPoll, healthPoll]) poll.stop();
+  for (const poll of [sensorsPoll, pipelinesPoll, healthPoll, sessionsPoll]) poll.stop();
   for (const feed of grid.feeds()) feed.close();
   byId("app").hidden = true;
   byId("notice").hidden = true;
@@ -153,12 +172,32 @@ const healthPoll = new Poll(() => getJson("/health/ready", [503]), HEALTH_EVERY_
   },
   failed,
 });
+/** Asked only while they are looked at: a list of many costs the database something. */
+const sessionsPoll = new Poll(
+  async () => {
+    const path = sessions.path;
+    return { path, ...(await getJson(path)) };
+  },
+  SESSIONS_EVERY_MS,
+  {
+    answer: ({ body, path }) => {
+      sessions.show(body, path);
+      if (path !== sessions.path) setTimeout(() => sessionsPoll.now());
+    },
+    failed: (error) => {
+      if (error instanceof SignedOutError) showSignedOut();
+      else sessions.showFailure(error.message);
+    },
+  },
+  () => view.view === "sessions",
+);
 
-byId("go-sensors").addEventListener("click", () => view.set({ view: "sensors" }));
-byId("go-pipelines").addEventListener("click", () => view.set({ view: "pipelines" }));
+for (const name of VIEWS) {
+  byId(`go-${name}`).addEventListener("click", () => view.set({ view: name }));
+}
 byId("ready").addEventListener("click", () => view.set({ view: "pipelines" }));
 byId("retry").addEventListener("click", () => {
-  for (const poll of [sensorsPoll, pipelinesPoll, healthPoll]) poll.now();
+  for (const poll of [sensorsPoll, pipelinesPoll, healthPoll, sessionsPoll]) poll.now();
   for (const feed of grid.feeds()) feed.retryNow();
 });
 byId("skip").addEventListener("click", (event) => {

@@ -5,11 +5,12 @@ import { count, rate, span } from "./format.js";
 import { Trend } from "./trend.js";
 
 const PARTITION_COLUMNS = ["Partition", "Slot", "Next offset", "End", "Lag", "Last commit"];
+const SAMPLES = "Samples";
 const FIGURES = [
   ["Slots", (pipeline) => `${pipeline.running_slots} of ${pipeline.slots}`],
   ["Lag", (pipeline) => count(pipeline.lag), "records"],
   ["Records", (pipeline) => rate(pipeline.records_per_s), "/s"],
-  ["Samples", (pipeline) => rate(pipeline.samples_per_s), "/s"],
+  [SAMPLES, (pipeline) => rate(pipeline.samples_per_s), "/s"],
   ["Last commit", (pipeline, serverMs) => ago(pipeline.last_commit_us, serverMs)],
   ["Generation", (pipeline) => count(pipeline.generation)],
 ];
@@ -26,8 +27,10 @@ export class PipelineCard {
     this.state = element("span", { class: "state-label" });
     this.alarm = element("p", { class: "alarm", role: "alert", hidden: true });
     this.figures = FIGURES.map(([title, , unit]) => this.#figure(title, unit));
-    this.samples = new Trend("Samples since this page opened", "/s");
+    /** Of samples or of records: known with the first counts. @type {Trend|null} */
+    this.rate = null;
     this.lag = new Trend("Lag since this page opened", "records");
+    this.trends = element("div", { class: "trends" }, this.lag.node);
     this.counts = element("dl", { class: "facts counts" });
     this.partitions = element("tbody");
     this.node = element(
@@ -41,7 +44,7 @@ export class PipelineCard {
       ),
       this.alarm,
       element("dl", { class: "key-figures" }, ...this.figures.map((figure) => figure.node)),
-      element("div", { class: "trends" }, this.samples.node, this.lag.node),
+      this.trends,
       this.#more("Partitions", this.#table()),
       this.#more("Counts since the beginning", this.counts),
     );
@@ -56,15 +59,29 @@ export class PipelineCard {
     FIGURES.forEach(([, value], index) =>
       setText(this.figures[index].value, value(pipeline, serverMs)),
     );
-    this.samples.add(serverMs / 1000, pipeline.samples_per_s);
+    this.#showRate(pipeline, serverMs);
     this.lag.add(serverMs / 1000, pipeline.lag);
     this.#showPartitions(pipeline.partitions, serverMs);
     this.#showCounts(pipeline.counts);
   }
 
   restyle() {
-    this.samples.restyle();
+    this.rate?.restyle();
     this.lag.restyle();
+  }
+
+  /** Not every pipeline reads samples: the others count records. */
+  #showRate(pipeline, serverMs) {
+    const reads = "samples" in pipeline.counts;
+    FIGURES.forEach(([title], index) => {
+      if (title === SAMPLES) this.figures[index].node.hidden = !reads;
+    });
+    if (this.rate === null) {
+      if (Object.keys(pipeline.counts).length === 0) return;
+      this.rate = new Trend(`${reads ? SAMPLES : "Records"} since this page opened`, "/s");
+      this.trends.prepend(this.rate.node);
+    }
+    this.rate.add(serverMs / 1000, reads ? pipeline.samples_per_s : pipeline.records_per_s);
   }
 
   #figure(title, unit) {
@@ -97,11 +114,12 @@ export class PipelineCard {
   }
 
   #showPartitions(partitions, serverMs) {
+    const several = new Set(partitions.map((partition) => partition.topic)).size > 1;
     while (this.partitions.rows.length > partitions.length) this.partitions.deleteRow(-1);
     partitions.forEach((partition, index) => {
       const row = this.partitions.rows[index] ?? this.#addRow();
       const texts = [
-        count(partition.partition),
+        several ? `${partition.topic}/${partition.partition}` : count(partition.partition),
         count(partition.slot),
         count(partition.next_offset),
         count(partition.end_offset),

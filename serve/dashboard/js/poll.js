@@ -8,11 +8,13 @@ export class Poll {
    * @param {() => Promise<object>} ask
    * @param {number} everyMs
    * @param {{answer: (answer: object) => void, failed: (error: Error) => void}} handlers
+   * @param {() => boolean} wanted false while nobody looks at the answers: then `now` begins again
    */
-  constructor(ask, everyMs, handlers) {
+  constructor(ask, everyMs, handlers, wanted = () => true) {
     this.ask = ask;
     this.everyMs = everyMs;
     this.handlers = handlers;
+    this.wanted = wanted;
     this.failures = 0;
     /** @type {Error|null} */
     this.error = null;
@@ -25,7 +27,7 @@ export class Poll {
 
   /** Asks at once, unless an answer is awaited. */
   async now() {
-    if (this.asking || this.stopped) return;
+    if (this.asking || this.stopped || !this.wanted()) return;
     clearTimeout(this.timer);
     this.asking = true;
     this.retryAtMs = null;

@@ -3,6 +3,8 @@
 import { GROUPS } from "./quantities.js";
 
 export const MOST_CHOSEN = 24;
+export const VIEWS = ["sensors", "sessions", "pipelines"];
+export const SESSION_STATES = ["open", "closed"];
 export const SPANS_S = [5, 10, 30, 60];
 const FEW = 4;
 const DEFAULT_SPAN_S = 10;
@@ -55,7 +57,8 @@ export class ViewState extends EventTarget {
     if (next.length > 0) this.set({ groups: next });
   }
 
-  /** @param {object} changes some of view, sensors, groups, spanS, focus, details */
+  /** @param {object} changes some of view, sensors, groups, spanS, focus, details,
+   *   sessionsOf, sessionState */
   set(changes) {
     Object.assign(this, changes);
     this.isFresh = false;
@@ -69,7 +72,11 @@ export class ViewState extends EventTarget {
     const known = groups && GROUPS.map((group) => group.key).filter((key) => groups.includes(key));
     const spanS = Number(parameters.get("span"));
     const details = parameters.get("details");
-    this.view = parameters.get("view") === "pipelines" ? "pipelines" : "sensors";
+    this.view = VIEWS.includes(parameters.get("view")) ? parameters.get("view") : "sensors";
+    /** Which sessions are listed: of one sensor or, empty, of all; null: open and closed. */
+    this.sessionsOf = parameters.get("of") ?? "";
+    const state = parameters.get("state");
+    this.sessionState = SESSION_STATES.includes(state) ? state : null;
     this.sensors = [...new Set(parameters.getAll("sensor"))].slice(0, MOST_CHOSEN);
     this.groups = known?.length > 0 ? known : null;
     this.spanS = SPANS_S.includes(spanS) ? spanS : DEFAULT_SPAN_S;
@@ -84,6 +91,8 @@ export class ViewState extends EventTarget {
     if (this.groups) parameters.set("show", this.groups.join(","));
     parameters.set("span", String(this.spanS));
     if (this.sensors.includes(this.focus)) parameters.set("focus", this.focus);
+    if (this.sessionsOf) parameters.set("of", this.sessionsOf);
+    if (this.sessionState) parameters.set("state", this.sessionState);
     if (this.details !== null) parameters.set("details", this.details ? "yes" : "no");
     return parameters.toString();
   }
