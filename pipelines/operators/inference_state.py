@@ -1,6 +1,6 @@
 """The state of one partition of ml_inference: its model, its sensors, the model's state of each.
 
-In the changelog the key ``model`` names the model that made the state; a sensor is saved under
+In the changelog the key ``model`` names the model that made the state, and its H; a sensor is saved under
 ``s/{sensor_id}`` as the layout's version, its row, and its hidden and cell state as float32.
 """
 
@@ -113,7 +113,8 @@ class InferenceState:
 
     def _save_models(self) -> bytes:
         *earlier, model = [found._asdict() for found in self.models]
-        return orjson.dumps({**model, "earlier": earlier})
+        units = self.hidden.shape[1]
+        return orjson.dumps({**model, "hidden_units": units, "earlier": earlier})
 
     def _save(self, row: int) -> bytes:
         parts = (_VERSION, self.sensors[row].tobytes())
@@ -122,6 +123,8 @@ class InferenceState:
     def _load_models(self, value: bytes) -> None:
         found = orjson.loads(value)
         earlier = found.pop("earlier")
+        self.hidden = np.zeros((len(self.sensors), found.pop("hidden_units")), np.float32)
+        self.cell = np.zeros_like(self.hidden)
         self.models = [ModelId(**model) for model in (*earlier, found)]
 
     def _load(self, sensor_id: str, value: bytes) -> None:
@@ -135,9 +138,6 @@ class InferenceState:
             )
         self.sensors[row] = np.frombuffer(value, SENSOR, 1, 2)[0]
         states = np.frombuffer(value, np.float32, -1, 2 + SENSOR.itemsize).reshape(2, -1)
-        if self.hidden.shape[1] == 0:
-            self.hidden = np.zeros((len(self.sensors), states.shape[1]), np.float32)
-            self.cell = np.zeros_like(self.hidden)
         self.hidden[row], self.cell[row] = states
 
     @classmethod
@@ -150,11 +150,12 @@ class InferenceState:
             DataError: it was saved by another layout.
         """
         state = cls(partition)
-        for key, value in records:
-            if key == MODEL_KEY:
-                state._load_models(value)
-            else:
-                state._load(key.removeprefix(KEY_PREFIX).decode(), value)
+        saved = dict(records)
+        models = saved.pop(MODEL_KEY, None)
+        if models is not None:
+            state._load_models(models)
+        for key, value in saved.items():
+            state._load(key.removeprefix(KEY_PREFIX).decode(), value)
         state.counts[:] = [counts.get(name, 0) for name in COUNTS]
         return state
 

@@ -103,7 +103,7 @@ def _read_stream(
         names, indices = sensor.dictionary.to_pylist(), sensor.indices.to_numpy()
         # It raises where there are nulls.
         values = [batch.column(at).to_numpy() for at in columns]
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"no Arrow stream of samples: {str(error).splitlines()[0]}") from None
     if any(name is None or not 0 < len(name) <= MAX_SENSOR_ID_CHARACTERS for name in names):
         raise DataError("the Arrow stream has a sensor id that no sensor can have")
