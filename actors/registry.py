@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 
+from actors.inference_client import ServeInfer
+from actors.model_alarm import ModelAlarm
 from actors.processor import RunFactory
 from pipelines import topics
 from pipelines.archive.archive_run import ArchiveRun
+from pipelines.models.followed_model import FollowedModel
+from pipelines.operators.ml_inference import MlInference
 from pipelines.operators.sensor_processing import SensorProcessing
 from pipelines.operators.session_aggregation import SessionAggregation
 from pipelines.owned_partition import SlotIdentity
@@ -31,8 +35,19 @@ def _archive(settings: Settings, identity: SlotIdentity) -> NewRun:
     return lambda: ArchiveRun(settings, identity)
 
 
+def _ml_inference(settings: Settings, identity: SlotIdentity) -> NewRun:
+    infer = ServeInfer(settings.inference.timeout_s)
+    alarm = ModelAlarm(settings.kafka, identity)
+    models = FollowedModel(settings, identity.pipeline, infer.load, alarm)
+    operator = MlInference(
+        settings.inference, settings.processing, infer, models, identity.code_version
+    )
+    return lambda: Slot(operator, settings, identity, settings.inference.turn_ms)
+
+
 PIPELINES: Mapping[str, RunFactory] = {
     SensorProcessing.name: _sensor_processing,
     SessionAggregation.name: _session_aggregation,
     topics.ARCHIVE: _archive,
+    MlInference.name: _ml_inference,
 }

@@ -2,24 +2,22 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from pipelines.models.model_files import Model
+from pipelines.models.onnx_session import open_session, run_sequences
 from pipelines.predictions import ModelId
 
 Float32 = NDArray[np.float32]
-
-_OUTPUTS: Final = ("predictions", "hidden_out", "cell_out")
 
 SESSIONS_KEPT: Final = 4
 """Models of which a session is kept; beyond it the one not used for longest goes."""
 
 
-class Inferred(NamedTuple):
+class Answer(NamedTuple):
     """What a model says of a batch of sequences.
 
     predictions: ``(time, batch, 2) float32`` velocity in m/s and probability of moving; what lies
@@ -43,7 +41,7 @@ class Infer(Protocol):
         lengths: NDArray[np.int32],
         hidden: Float32,
         cell: Float32,
-    ) -> Inferred:
+    ) -> Answer:
         """Run sequences from their states on.
 
         Args:
@@ -55,6 +53,7 @@ class Infer(Protocol):
 
         Raises:
             UnavailableError: the model cannot be run now; nothing came of it.
+            DataError: the model cannot be run at all.
         """
 
 
@@ -65,7 +64,7 @@ class OnnxSequenceInference:
         """``get`` gives a model's files; ``threads`` is how many a session may use."""
         self._get = get
         self._threads = threads
-        self._sessions: OrderedDict[ModelId, ort.InferenceSession] = OrderedDict()
+        self._sessions: OrderedDict[ModelId, Any] = OrderedDict()
 
     def __call__(
         self,
@@ -74,24 +73,15 @@ class OnnxSequenceInference:
         lengths: NDArray[np.int32],
         hidden: Float32,
         cell: Float32,
-    ) -> Inferred:
+    ) -> Answer:
         """Run sequences, as :meth:`Infer.__call__` says."""
         session = self._session(model)
-        feeds = {"features": features, "lengths": lengths, "hidden": hidden, "cell": cell}
-        return Inferred(*session.run(_OUTPUTS, feeds))
+        return Answer(*run_sequences(session, features, lengths, hidden, cell))
 
-    def _session(self, model: ModelId) -> ort.InferenceSession:
+    def _session(self, model: ModelId) -> Any:
         if model not in self._sessions:
-            self._sessions[model] = self._open(model)
+            self._sessions[model] = open_session(self._get(model).onnx, self._threads)
             while len(self._sessions) > SESSIONS_KEPT:
                 self._sessions.popitem(last=False)
         self._sessions.move_to_end(model)
         return self._sessions[model]
-
-    def _open(self, model: ModelId) -> ort.InferenceSession:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.inter_op_num_threads = 1
-        return ort.InferenceSession(
-            self._get(model).onnx, options, providers=["CPUExecutionProvider"]
-        )

@@ -1,7 +1,7 @@
 """The state of one partition of ml_inference: its model, its sensors, the model's state of each.
 
-In the changelog the key ``model`` names the model that made the state, and its H; a sensor is saved under
-``s/{sensor_id}`` as the layout's version, its row, and its hidden and cell state as float32.
+In the changelog the key ``model`` names the model that made the state, and its H; a sensor is saved
+under ``s/{sensor_id}`` as the layout's version, its row, its hidden and its cell state in float32.
 """
 
 from collections.abc import Iterable, Mapping
