@@ -67,6 +67,9 @@ class MlInference:
         self._stop_at_nan = inference.on_nan == "stop"
         self._rate_hz = processing.sample_rate_hz
         self._rules = rules_of(inference, processing)
+        self.rules = (
+            f"sample_rate_hz={processing.sample_rate_hz:g} window_s={processing.window_s:g}"
+        )
         self._infer = infer
         self._models = models
         self._letters = Letters(self.name, code_version)
