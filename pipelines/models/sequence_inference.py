@@ -41,6 +41,7 @@ class Infer(Protocol):
         lengths: NDArray[np.int32],
         hidden: Float32,
         cell: Float32,
+        /,
     ) -> Answer:
         """Run sequences from their states on.
 
