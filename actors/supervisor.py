@@ -17,7 +17,17 @@ from pipelines.settings import Settings
 
 NAME = "imustream-supervisor"
 START_TIMEOUT_S = 60.0
-_SECTIONS = {"kafka", "processing", "slot", "ray", "inference", "models", "s3"}
+_SECTIONS = {
+    "kafka",
+    "processing",
+    "slot",
+    "ray",
+    "sessions",
+    "inference",
+    "models",
+    "archive",
+    "s3",
+}
 """The settings that slots depend on."""
 
 

@@ -107,15 +107,20 @@ class Letters:
         self._pipeline = pipeline
         self._code_version = code_version.encode()
 
-    def refused(self, part: Part) -> list[Output]:
-        """Return the dead letters of records that hold neither samples nor a tick."""
-        return [
-            self._letter(part, record, NOT_SAMPLES, why, None, part.batch.values[record])
+    def of(self, part: Part, model: ModelId) -> list[Output]:
+        """Return the dead letters of a part, in the order of the records they come from.
+
+        They are of records that hold neither samples nor a tick, and of those rows of each sensor
+        and record that the model gave no number for.
+        """
+        refused = [
+            (record, self._letter(part, record, NOT_SAMPLES, why, None, part.batch.values[record]))
             for record, why in part.read.refused
         ]
+        letters = refused + self._without_number(part, model)
+        return [letter for _, letter in sorted(letters, key=lambda found: found[0])]
 
-    def without_number(self, part: Part, model: ModelId) -> list[Output]:
-        """Return a dead letter for those rows of each sensor and record that have no number."""
+    def _without_number(self, part: Part, model: ModelId) -> list[tuple[int, Output]]:
         lost = np.flatnonzero(part.inferred.verdict == NOT_A_NUMBER)
         samples = part.read.samples
         runs: dict[tuple[int, int], list[int]] = {}
@@ -128,7 +133,8 @@ class Letters:
             value = _stream_of(part, record, run)
             why = f"{called(model)} gave no number for sample {samples.sample_index[run[0]]}"
             sensor_id = part.state.ids[sensor].encode()
-            letters.append(self._letter(part, record, NO_NUMBER, why, sensor_id, value))
+            letter = self._letter(part, record, NO_NUMBER, why, sensor_id, value)
+            letters.append((record, letter))
         return letters
 
     def _letter(

@@ -198,7 +198,7 @@ class MlInference:
             part.inferred,
             closed,
         )
-        letters = self._letters.refused(part) + self._letters.without_number(part, model)
+        letters = self._letters.of(part, model)
         state.count("records", len(samples.tick))
         state.count("streams", sum(stream is not None for stream in part.read.streams))
         state.count("dead_letters", len(letters))
