@@ -41,8 +41,8 @@ MAGNITUDES = ("accl_mag", "gyro_mag")
 STREAM_BYTES: Final = 900_000
 """The largest stream in one record."""
 _ROW_BYTES: Final = 79
-_SCHEMA_BYTES: Final = 8_192
-_ID_BYTES: Final = 264
+SCHEMA_BYTES: Final = 8_192
+ID_BYTES: Final = 264
 """A sensor id of 64 characters in UTF-8 with its offset, rounded up."""
 
 
@@ -56,51 +56,51 @@ def encode_rows(columns: Any, start: int, end: int, ids: pa.Array) -> Iterator[p
         ids: the sensor ids that ``columns.sensor`` counts, as an array of strings.
     """
     # However many rows of a sensor there are, its id stands in the dictionary once.
-    room = STREAM_BYTES - _SCHEMA_BYTES
-    rows = max(room // (_ROW_BYTES + _ID_BYTES), (room - _ID_BYTES * len(ids)) // _ROW_BYTES)
+    room = STREAM_BYTES - SCHEMA_BYTES
+    rows = max(room // (_ROW_BYTES + ID_BYTES), (room - ID_BYTES * len(ids)) // _ROW_BYTES)
     for at in range(start, end, rows):
         yield _encode(columns, at, min(at + rows, end), ids)
 
 
 def _encode(columns: Any, start: int, end: int, ids: pa.Array) -> pa.Buffer:
     rows = slice(start, end)
-    index, used = _dictionary(columns.sensor[rows], len(ids))
-    names = ids.take(_array(pa.int64(), used))
-    sensor_ids = pa.DictionaryArray.from_arrays(_array(pa.int32(), index), names, safe=False)
+    index, used = number_sensors(columns.sensor[rows], len(ids))
+    names = ids.take(arrow_array(pa.int64(), used))
+    sensor_ids = pa.DictionaryArray.from_arrays(arrow_array(pa.int32(), index), names, safe=False)
     late = np.packbits(columns.late[rows], bitorder="little")
     batch = pa.RecordBatch.from_arrays(
         [
             sensor_ids,
-            _array(pa.int32(), columns.boot[rows]),
-            _array(pa.int64(), columns.sample_index[rows]),
-            _array(pa.int64(), columns.timestamp_us[rows]),
-            *(_array(pa.float32(), axis[rows]) for axis in columns.acc),
-            *(_array(pa.float32(), axis[rows]) for axis in columns.gyro),
-            *(_array(pa.float32(), axis[rows]) for axis in columns.mag),
-            _array(pa.int16(), columns.temp_raw[rows]),
-            _array(pa.float32(), columns.accl_mag[rows]),
-            _array(pa.float32(), columns.gyro_mag[rows]),
+            arrow_array(pa.int32(), columns.boot[rows]),
+            arrow_array(pa.int64(), columns.sample_index[rows]),
+            arrow_array(pa.int64(), columns.timestamp_us[rows]),
+            *(arrow_array(pa.float32(), axis[rows]) for axis in columns.acc),
+            *(arrow_array(pa.float32(), axis[rows]) for axis in columns.gyro),
+            *(arrow_array(pa.float32(), axis[rows]) for axis in columns.mag),
+            arrow_array(pa.int16(), columns.temp_raw[rows]),
+            arrow_array(pa.float32(), columns.accl_mag[rows]),
+            arrow_array(pa.float32(), columns.gyro_mag[rows]),
             pa.Array.from_buffers(pa.bool_(), end - start, [None, pa.py_buffer(late)]),
-            _array(pa.int64(), columns.raw_offset[rows]),
+            arrow_array(pa.int64(), columns.raw_offset[rows]),
         ],
         schema=SCHEMA,
     )
     # Written into room of the right size, and handed on without a copy.
-    room = pa.allocate_buffer(_SCHEMA_BYTES + _ROW_BYTES * len(batch) + _ID_BYTES * len(names))
+    room = pa.allocate_buffer(SCHEMA_BYTES + _ROW_BYTES * len(batch) + ID_BYTES * len(names))
     sink = pa.FixedSizeBufferWriter(room)
     with pa.ipc.new_stream(sink, SCHEMA) as writer:
         writer.write_batch(batch)
     return room.slice(0, sink.tell())
 
 
-def _array(kind: pa.DataType, values: npt.NDArray[Any]) -> pa.Array:
+def arrow_array(kind: pa.DataType, values: npt.NDArray[Any]) -> pa.Array:
     """Return contiguous values as Arrow without a copy; `pa.array` costs 5 us more a column."""
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
 
 
 @compiled
-def _dictionary(
-    sensor: npt.NDArray[np.int32], ids: int
+def number_sensors(
+    sensor: npt.NDArray[Any], ids: int
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     """Number the sensors of these rows by first appearance: each row's number, and who they are."""
     number = np.full(ids, -1, np.int32)
