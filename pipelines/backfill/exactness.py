@@ -16,8 +16,6 @@ no clock was set back further, than the warm-up.
 
 from typing import NamedTuple
 
-import numpy as np
-
 from pipelines.operators.layout import FAR_FUTURE_US, NONE
 from pipelines.operators.sensor_state import PartitionState
 from pipelines.settings import ProcessingSettings
@@ -55,9 +53,7 @@ def settled(state: PartitionState, settings: ProcessingSettings) -> Settled:
             exact_from_us[sensor_id.decode()] = None
         elif boot["latest_us"] - boot["first_us"] < wait_us:
             exact_from_us[sensor_id.decode()] = int(boot["first_us"]) + wait_us
-    return Settled(
-        frozenset(sensor_id.decode() for sensor_id in state.rows), exact_from_us
-    )
+    return Settled(frozenset(sensor_id.decode() for sensor_id in state.rows), exact_from_us)
 
 
 def has_open_windows(state: PartitionState, from_us: int | None, to_us: int | None) -> bool:
@@ -65,9 +61,10 @@ def has_open_windows(state: PartitionState, from_us: int | None, to_us: int | No
     windows = state.tables.windows
     low = -(2**63) if from_us is None else from_us
     high = 2**63 - 1 if to_us is None else to_us
-    for following in state.tables.boots["window"].tolist():
-        while following != NONE:
-            if low <= windows["start_us"][following] < high:
+    for first in state.tables.boots["window"].tolist():
+        at = first
+        while at != NONE:
+            if low <= windows["start_us"][at] < high:
                 return True
-            following = int(windows["next"][following])
+            at = int(windows["next"][at])
     return False

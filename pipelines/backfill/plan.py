@@ -88,9 +88,7 @@ def ranges_by_partition(files: Iterable[RawFile]) -> dict[int, list[OffsetRange]
     }
 
 
-def _in_order(
-    partition: int, found: dict[tuple[int, int], list[RawFile]]
-) -> list[OffsetRange]:
+def _in_order(partition: int, found: dict[tuple[int, int], list[RawFile]]) -> list[OffsetRange]:
     ranges = [
         OffsetRange(start, end, tuple(sorted(files, key=lambda file: file.hour_us)))
         for (start, end), files in sorted(found.items())

@@ -86,6 +86,11 @@ class Replay:
         self._exact_from_us = dict(saved.exact_from_us)
         self._start = saved.next_offset
 
+    @property
+    def saved(self) -> Saved:
+        """The replay behind the last chunk."""
+        return self._saved
+
     def chunks(self, records: Iterator[InputBatch]) -> Iterator[Chunk]:
         """Take in the records from `Saved.next_offset` on; yield the chunks."""
         for batch in records:

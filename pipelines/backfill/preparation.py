@@ -1,0 +1,158 @@
+"""From a request to its plan: list the archive, look at its times, guard the target."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import pipelines
+from pipelines import topics
+from pipelines.archive.schemas import SCHEMAS
+from pipelines.backfill.folder import Folder
+from pipelines.backfill.partition_run import PartitionRun
+from pipelines.backfill.plan import (
+    FileTimes,
+    OffsetRange,
+    PartitionPlan,
+    RawFile,
+    plan_partition,
+    ranges_by_partition,
+)
+from pipelines.backfill.raw_archive import file_times, raw_files
+from pipelines.backfill.request import (
+    PLAN_PATH,
+    Plan,
+    Request,
+    check_same,
+    decode_plan,
+    encode_plan,
+)
+from pipelines.backfill.sensor_choice import SensorChoice
+from pipelines.backfill.time_span import TimeSpan
+from pipelines.errors import ConfigurationError, DataError
+from pipelines.frame_format import SAMPLE_BYTES
+from pipelines.settings import Settings
+from pipelines.source_version import source_version
+
+_READERS: Final = 16
+"""Footers read at once; on S3 each is a round trip."""
+
+
+def request_of(settings: Settings, archive: str, span: TimeSpan, choice: SensorChoice) -> Request:
+    """Return a request with all that its rows depend on."""
+    return Request(
+        archive=archive,
+        from_us=span.from_us,
+        to_us=span.to_us,
+        sensors=choice.patterns,
+        pipelines=("sensor-processing",),
+        code_version=source_version((pipelines,)),
+        settings={
+            **settings.processing.model_dump(),
+            **settings.backfill.model_dump(),
+            "max_payload_bytes": settings.mqtt.max_payload_bytes,
+        },
+    )
+
+
+def prepare(
+    request: Request, target_url: str, resume: bool, settings: Settings
+) -> list[PartitionRun]:
+    """Return the work items of a request, and write its plan into the target.
+
+    Raises:
+        ConfigurationError: the target holds something else, or the archive has no raw files.
+        DataError: the archive has holes.
+    """
+    archive, target = Folder(request.archive, settings.s3), Folder(target_url, settings.s3)
+    if archive.root == target.root:
+        raise ConfigurationError(f"--target {target_url} is the archive itself; choose another")
+    plan = _old_plan(request, target, resume)
+    files = raw_files(archive)
+    if not files:
+        raise ConfigurationError(
+            f"{archive.url} holds no files of {topics.RAW}; see that archive.url is right and that "
+            f"the archive runs (`imustream archive status`)"
+        )
+    ranges = ranges_by_partition(files)
+    if plan is None:
+        plan = Plan(request, _plans(request, archive, ranges, settings))
+        target.write(PLAN_PATH, encode_plan(plan))
+    return [
+        PartitionRun(request, one, _of_plan(one, ranges.get(one.partition, [])), target_url)
+        for one in plan.partitions
+    ]
+
+
+def _old_plan(request: Request, target: Folder, resume: bool) -> Plan | None:
+    content = target.read(PLAN_PATH)
+    if content is None:
+        taken = next((topic for topic in SCHEMAS if any(target.files(topic))), None)
+        if taken is not None:
+            raise ConfigurationError(
+                f"{target.url} holds files of {taken} that are not of a backfill; choose an empty "
+                f"target"
+            )
+        return None
+    plan = decode_plan(content, target.url)
+    check_same(request, plan.request, target.url)
+    if not resume:
+        raise ConfigurationError(
+            f"{target.url} holds this backfill already, whole or in part; go on with it by "
+            f"--resume, or choose another target"
+        )
+    return plan
+
+
+def _plans(
+    request: Request,
+    archive: Folder,
+    ranges: dict[int, list[OffsetRange]],
+    settings: Settings,
+) -> list[PartitionPlan]:
+    times = _Times(archive)
+    if request.span != TimeSpan():
+        times.read([file for of in ranges.values() for one in of for file in one.files])
+    samples = settings.mqtt.max_payload_bytes / SAMPLE_BYTES
+    found = [
+        plan_partition(
+            partition,
+            of_partition,
+            request.span,
+            times,
+            reach_us=round(samples / settings.processing.sample_rate_hz * 1e6),
+            warm_up_us=round(settings.backfill.warm_up_s * 1e6),
+        )
+        for partition, of_partition in ranges.items()
+    ]
+    return [plan for plan in found if plan is not None]
+
+
+class _Times:
+    """The statistics of files, each read once."""
+
+    def __init__(self, archive: Folder) -> None:
+        self._archive = archive
+        self._known: dict[str, FileTimes] = {}
+
+    def read(self, files: Sequence[RawFile]) -> None:
+        with ThreadPoolExecutor(_READERS) as readers:
+            found = readers.map(lambda file: file_times(self._archive, file), files)
+            self._known = dict(zip((file.path for file in files), found, strict=True))
+
+    def __call__(self, file: RawFile) -> FileTimes:
+        return self._known[file.path]
+
+
+def _of_plan(plan: PartitionPlan, ranges: Sequence[OffsetRange]) -> list[OffsetRange]:
+    """Return what a plan reads of the archive, which may have grown since.
+
+    Raises:
+        DataError: it has shrunk.
+    """
+    chosen = [one for one in ranges if plan.start <= one.start and one.end <= plan.end]
+    if not chosen or chosen[0].start != plan.start or chosen[-1].end != plan.end:
+        raise DataError(
+            f"the archive no longer holds offsets {plan.start} to {plan.end - 1} of "
+            f"{topics.RAW}/{plan.partition}, which this backfill was planned for; begin a new one"
+        )
+    return chosen
