@@ -26,6 +26,9 @@ def backfill(
     archive: Annotated[
         str | None, typer.Option(help="The archive to read; else the one that is set.")
     ] = None,
+    pipelines: Annotated[
+        str, typer.Option(help="What to run, comma-separated; sensor-processing always runs.")
+    ] = "sensor-processing,session-aggregation",
     sample_rate_hz: Annotated[
         float | None, typer.Option(help="Samples a second (Hz); else as set.")
     ] = None,
@@ -44,6 +47,7 @@ def backfill(
     sensors that it did not hear for long enough, with the time from which they are exact.
     """
     # What is heavy is imported when it runs, so that --help is quick.
+    from pipelines.backfill.chain import parse_pipelines  # noqa: PLC0415
     from pipelines.backfill.run import run_backfill  # noqa: PLC0415
     from pipelines.backfill.sensor_choice import parse_choice  # noqa: PLC0415
     from pipelines.backfill.time_span import parse_span  # noqa: PLC0415
@@ -59,6 +63,7 @@ def backfill(
         target=target,
         span=parse_span(start, end),
         sensors=parse_choice(sensors),
+        pipelines=parse_pipelines(pipelines),
         parallel=parallel,
         resume=resume,
     )

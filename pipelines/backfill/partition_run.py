@@ -4,16 +4,14 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from pipelines.backfill.folder import Folder
-from pipelines.backfill.output_tables import by_hour
-from pipelines.backfill.plan import OffsetRange, PartitionPlan
+from pipelines.archive.files import files_of
+from pipelines.archive.layout import OffsetRange, path_of
+from pipelines.archive.object_store import ObjectStore, store_at
+from pipelines.backfill.plan import PartitionPlan, RawRange
 from pipelines.backfill.raw_archive import read_records
 from pipelines.backfill.replay import Replay, Saved
 from pipelines.backfill.request import Request, manifest_path
-from pipelines.backfill.time_span import hour_folder
 from pipelines.errors import DataError
 from pipelines.settings import Settings
 
@@ -23,7 +21,7 @@ class PartitionRun(NamedTuple):
 
     request: Request
     plan: PartitionPlan
-    ranges: Sequence[OffsetRange]
+    ranges: Sequence[RawRange]
     target: str
 
 
@@ -37,49 +35,40 @@ def run_partition(item: PartitionRun, settings: Settings) -> Iterator[Saved]:
         DataError: the archive or the manifest is not what it should be.
         UnavailableError: a file cannot be read or written.
     """
-    archive = Folder(item.request.archive, settings.s3)
-    target = Folder(item.target, settings.s3)
-    saved = read_manifest(target, item.plan.partition)
+    archive = store_at(item.request.archive, settings.s3, "the archive")
+    target = store_at(item.target, settings.s3, "the target")
+    partition = item.plan.partition
+    saved = read_manifest(target, partition)
+    request = item.request
     replay = Replay(
-        item.plan,
-        item.request.span,
-        settings.processing,
-        settings.backfill,
-        item.request.code_version,
-        saved,
+        item.plan, request.span, request.pipelines, settings, request.code_version, saved
     )
     yield replay.saved
     if replay.saved.done:
         return
-    records = read_records(archive, item.ranges, replay.saved.next_offset, item.request.choice)
+    records = read_records(archive, item.ranges, replay.saved.next_offset, request.choice)
     for chunk in replay.chunks(records):
         for topic, table in chunk.tables.items():
-            for hour_us, rows in by_hour(topic, table).items():
-                name = f"{topic}+{item.plan.partition}+{chunk.start}-{chunk.end}.parquet"
-                target.write(f"{topic}/{hour_folder(hour_us)}/{name}", _parquet(rows))
-        target.write(manifest_path(item.plan.partition), msgspec.json.encode(chunk.saved))
+            offsets = OffsetRange(topic, partition, chunk.start, chunk.end)
+            for written in files_of(offsets, [table], len(table)):
+                target.put(path_of(written.file), written.content)
+        target.put(manifest_path(partition), msgspec.json.encode(chunk.saved))
         yield chunk.saved
 
 
-def read_manifest(target: Folder, partition: int) -> Saved | None:
+def read_manifest(target: ObjectStore, partition: int) -> Saved | None:
     """Return how far a partition is, or None before its first chunk.
 
     Raises:
         DataError: the manifest cannot be read.
     """
-    content = target.read(manifest_path(partition))
-    if content is None:
-        return None
+    path = manifest_path(partition)
     try:
-        return msgspec.json.decode(content, type=Saved)
+        with target.open(path) as file:
+            return msgspec.json.decode(file.read(), type=Saved)
+    except FileNotFoundError:
+        return None
     except msgspec.DecodeError as error:
         raise DataError(
-            f"{target.url}/{manifest_path(partition)} is no manifest ({error}); "
-            f"choose another target"
+            f"the target's {path} is no manifest ({error}); choose another target"
         ) from None
-
-
-def _parquet(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    return bytes(sink.getvalue())

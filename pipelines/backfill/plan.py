@@ -7,33 +7,22 @@ last, the warm-up before it, and what follows until the span's windows have clos
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from pipelines import topics
+from pipelines.archive.layout import ArchivedHour
 from pipelines.backfill.time_span import TimeSpan
 from pipelines.errors import DataError
 
-HOUR_US: Final = 3_600_000_000
 
-
-class RawFile(NamedTuple):
-    """One Parquet file of the archive: its place, the range of offsets and the hour it is of."""
-
-    path: str
-    partition: int
-    start: int
-    end: int
-    hour_us: int
-
-
-class OffsetRange(NamedTuple):
-    """Offsets [start, end) as the archive wrote them, in one file for each hour of event time."""
+class RawRange(NamedTuple):
+    """A range of offsets as the archive wrote it, in one file for each hour of event time."""
 
     start: int
     end: int
-    files: tuple[RawFile, ...]
+    files: tuple[ArchivedHour, ...]
 
 
 class FileTimes(NamedTuple):
@@ -68,29 +57,29 @@ class PartitionPlan(msgspec.Struct, frozen=True):
         return self.start == 0
 
 
-Times = Callable[[RawFile], FileTimes]
+Times = Callable[[ArchivedHour], FileTimes]
 """Looks up a file's statistics."""
 
 
-def ranges_by_partition(files: Iterable[RawFile]) -> dict[int, list[OffsetRange]]:
+def ranges_by_partition(files: Iterable[ArchivedHour]) -> dict[int, list[RawRange]]:
     """Return the ranges of each partition in order.
 
     Raises:
         DataError: two ranges of a partition overlap or do not abut.
     """
-    found: dict[int, dict[tuple[int, int], list[RawFile]]] = {}
+    found: dict[int, dict[tuple[int, int], list[ArchivedHour]]] = {}
     for file in files:
-        of_partition = found.setdefault(file.partition, {})
-        of_partition.setdefault((file.start, file.end), []).append(file)
+        of_partition = found.setdefault(file.range.partition, {})
+        of_partition.setdefault((file.range.start, file.range.end), []).append(file)
     return {
         partition: _in_order(partition, of_partition)
         for partition, of_partition in sorted(found.items())
     }
 
 
-def _in_order(partition: int, found: dict[tuple[int, int], list[RawFile]]) -> list[OffsetRange]:
+def _in_order(partition: int, found: dict[tuple[int, int], list[ArchivedHour]]) -> list[RawRange]:
     ranges = [
-        OffsetRange(start, end, tuple(sorted(files, key=lambda file: file.hour_us)))
+        RawRange(start, end, tuple(sorted(files, key=lambda file: file.hour)))
         for (start, end), files in sorted(found.items())
     ]
     for i in range(1, len(ranges)):
@@ -107,7 +96,7 @@ def _in_order(partition: int, found: dict[tuple[int, int], list[RawFile]]) -> li
 
 def plan_partition(
     partition: int,
-    ranges: Sequence[OffsetRange],
+    ranges: Sequence[RawRange],
     span: TimeSpan,
     times: Times,
     *,
@@ -139,7 +128,7 @@ def plan_partition(
     )
 
 
-def _of_span(file: RawFile, span: TimeSpan, widened: TimeSpan, times: Times) -> bool:
+def _of_span(file: ArchivedHour, span: TimeSpan, widened: TimeSpan, times: Times) -> bool:
     if span == TimeSpan():
         return True
     found = times(file)
@@ -148,9 +137,9 @@ def _of_span(file: RawFile, span: TimeSpan, widened: TimeSpan, times: Times) -> 
     )
 
 
-def _first_received(one: OffsetRange, times: Times) -> int:
+def _first_received(one: RawRange, times: Times) -> int:
     return min(times(file).first_received_us for file in one.files)
 
 
-def _last_received(one: OffsetRange, times: Times) -> int:
+def _last_received(one: RawRange, times: Times) -> int:
     return max(times(file).last_received_us for file in one.files)

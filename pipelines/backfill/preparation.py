@@ -1,4 +1,4 @@
-"""From a request to its plan: list the archive, look at its times, guard the target."""
+"""From a request to its work items: list the archive, look at its times, plan each partition."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -6,27 +6,20 @@ from typing import Final
 
 import pipelines
 from pipelines import topics
-from pipelines.archive.schemas import SCHEMAS
-from pipelines.backfill.folder import Folder
+from pipelines.archive.layout import ArchivedHour
+from pipelines.archive.object_store import ObjectStore, store_at
 from pipelines.backfill.partition_run import PartitionRun
 from pipelines.backfill.plan import (
     FileTimes,
-    OffsetRange,
     PartitionPlan,
-    RawFile,
+    RawRange,
     plan_partition,
     ranges_by_partition,
 )
 from pipelines.backfill.raw_archive import file_times, raw_files
-from pipelines.backfill.request import (
-    PLAN_PATH,
-    Plan,
-    Request,
-    check_same,
-    decode_plan,
-    encode_plan,
-)
+from pipelines.backfill.request import PLAN_PATH, Plan, Request, encode_plan
 from pipelines.backfill.sensor_choice import SensorChoice
+from pipelines.backfill.target import absolute, plan_there
 from pipelines.backfill.time_span import TimeSpan
 from pipelines.errors import ConfigurationError, DataError
 from pipelines.frame_format import SAMPLE_BYTES
@@ -37,18 +30,25 @@ _READERS: Final = 16
 """Footers read at once; on S3 each is a round trip."""
 
 
-def request_of(settings: Settings, archive: str, span: TimeSpan, choice: SensorChoice) -> Request:
+def request_of(
+    settings: Settings,
+    archive: str,
+    span: TimeSpan,
+    choice: SensorChoice,
+    chosen_pipelines: Sequence[str],
+) -> Request:
     """Return a request with all that its rows depend on."""
     return Request(
-        archive=archive,
+        archive=absolute(archive),
         from_us=span.from_us,
         to_us=span.to_us,
         sensors=choice.patterns,
-        pipelines=("sensor-processing",),
+        pipelines=tuple(chosen_pipelines),
         code_version=source_version((pipelines,)),
         settings={
-            **settings.processing.model_dump(),
-            **settings.backfill.model_dump(),
+            "processing": settings.processing.model_dump(),
+            "sessions": settings.sessions.model_dump(),
+            "backfill": settings.backfill.model_dump(),
             "max_payload_bytes": settings.mqtt.max_payload_bytes,
         },
     )
@@ -62,51 +62,30 @@ def prepare(
     Raises:
         ConfigurationError: the target holds something else, or the archive has no raw files.
         DataError: the archive has holes.
+        UnavailableError: a store does not answer.
     """
-    archive, target = Folder(request.archive, settings.s3), Folder(target_url, settings.s3)
-    if archive.root == target.root:
-        raise ConfigurationError(f"--target {target_url} is the archive itself; choose another")
-    plan = _old_plan(request, target, resume)
-    files = raw_files(archive)
-    if not files:
+    archive = store_at(request.archive, settings.s3, "the archive's address")
+    target = store_at(target_url, settings.s3, "--target")
+    plan = plan_there(target, target_url, request, resume)
+    ranges = ranges_by_partition(raw_files(archive))
+    if not ranges:
         raise ConfigurationError(
-            f"{archive.url} holds no files of {topics.RAW}; see that archive.url is right and that "
-            f"the archive runs (`imustream archive status`)"
+            f"{request.archive} holds no files of {topics.RAW}; see that the address is right and "
+            f"that the archive runs (`imustream archive status`)"
         )
-    ranges = ranges_by_partition(files)
     if plan is None:
         plan = Plan(request, _plans(request, archive, ranges, settings))
-        target.write(PLAN_PATH, encode_plan(plan))
+        target.put(PLAN_PATH, encode_plan(plan))
     return [
         PartitionRun(request, one, _of_plan(one, ranges.get(one.partition, [])), target_url)
         for one in plan.partitions
     ]
 
 
-def _old_plan(request: Request, target: Folder, resume: bool) -> Plan | None:
-    content = target.read(PLAN_PATH)
-    if content is None:
-        taken = next((topic for topic in SCHEMAS if any(target.files(topic))), None)
-        if taken is not None:
-            raise ConfigurationError(
-                f"{target.url} holds files of {taken} that are not of a backfill; choose an empty "
-                f"target"
-            )
-        return None
-    plan = decode_plan(content, target.url)
-    check_same(request, plan.request, target.url)
-    if not resume:
-        raise ConfigurationError(
-            f"{target.url} holds this backfill already, whole or in part; go on with it by "
-            f"--resume, or choose another target"
-        )
-    return plan
-
-
 def _plans(
     request: Request,
-    archive: Folder,
-    ranges: dict[int, list[OffsetRange]],
+    archive: ObjectStore,
+    ranges: dict[int, list[RawRange]],
     settings: Settings,
 ) -> list[PartitionPlan]:
     times = _Times(archive)
@@ -130,20 +109,20 @@ def _plans(
 class _Times:
     """The statistics of files, each read once."""
 
-    def __init__(self, archive: Folder) -> None:
+    def __init__(self, archive: ObjectStore) -> None:
         self._archive = archive
-        self._known: dict[str, FileTimes] = {}
+        self._known: dict[ArchivedHour, FileTimes] = {}
 
-    def read(self, files: Sequence[RawFile]) -> None:
+    def read(self, files: Sequence[ArchivedHour]) -> None:
         with ThreadPoolExecutor(_READERS) as readers:
             found = readers.map(lambda file: file_times(self._archive, file), files)
-            self._known = dict(zip((file.path for file in files), found, strict=True))
+            self._known = dict(zip(files, found, strict=True))
 
-    def __call__(self, file: RawFile) -> FileTimes:
-        return self._known[file.path]
+    def __call__(self, file: ArchivedHour) -> FileTimes:
+        return self._known[file]
 
 
-def _of_plan(plan: PartitionPlan, ranges: Sequence[OffsetRange]) -> list[OffsetRange]:
+def _of_plan(plan: PartitionPlan, ranges: Sequence[RawRange]) -> list[RawRange]:
     """Return what a plan reads of the archive, which may have grown since.
 
     Raises:

@@ -78,9 +78,7 @@ def _run_shown(
 
 
 def _without_state(saved: Saved) -> Saved:
-    return Saved(
-        saved.next_offset, saved.done, saved.records, saved.rows, None, {}, saved.counts, []
-    )
+    return Saved(saved.next_offset, saved.done, saved.records, saved.rows, None, {}, {})
 
 
 class _Board:

@@ -1,21 +1,21 @@
 """The replay of one partition: records in, chunks of rows out, and a state to go on from. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
 import pyarrow as pa
 
 from pipelines import topics
+from pipelines.backfill.chain import Chain, SavedOperator
 from pipelines.backfill.exactness import has_open_windows, settle_us, settled
 from pipelines.backfill.output_tables import tables_of
 from pipelines.backfill.plan import PartitionPlan
 from pipelines.backfill.raw_records import pieces
 from pipelines.backfill.time_span import TimeSpan
 from pipelines.batching import split
-from pipelines.operators.sensor_processing import SensorProcessing
 from pipelines.records import InputBatch, Output
-from pipelines.settings import BackfillSettings, ProcessingSettings
+from pipelines.settings import Settings
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ class Saved(msgspec.Struct, frozen=True):
     rows:        rows written, by topic
     known:       sensors heard; None before the span has begun
     exact_from_us: sensors that are exact only from then on, or (None) from their next restart
-    counts, state: the operator's, as in its changelog
+    pipelines:   the operators' states
     """
 
     next_offset: int
@@ -36,8 +36,7 @@ class Saved(msgspec.Struct, frozen=True):
     rows: dict[str, int]
     known: list[str] | None
     exact_from_us: dict[str, int | None]
-    counts: dict[str, int]
-    state: list[tuple[bytes, bytes]]
+    pipelines: dict[str, SavedOperator]
 
 
 class Chunk(NamedTuple):
@@ -50,7 +49,7 @@ class Chunk(NamedTuple):
 
 
 class Replay:
-    """Steps the operator over a partition's records and cuts what comes out into chunks.
+    """Steps the operators over a partition's records and cuts what comes out into chunks.
 
     Where a chunk ends depends on the records alone, so a replay that goes on from `Saved` makes
     the same chunks as one that was never interrupted.
@@ -60,31 +59,23 @@ class Replay:
         self,
         plan: PartitionPlan,
         span: TimeSpan,
-        processing: ProcessingSettings,
-        limits: BackfillSettings,
+        pipelines: Sequence[str],
+        settings: Settings,
         code_version: str,
         saved: Saved | None = None,
     ) -> None:
         self._plan = plan
         self._span = span
-        # The guard asks a person to look; here somebody has, as the live run went on.
-        self._settings = processing.model_copy(update={"stop_min_sensors": 2**31})
-        self._limits = limits
-        self._operator = SensorProcessing(self._settings, code_version)
+        self._settings = settings
+        if saved is None:
+            saved = Saved(plan.start, False, 0, {}, None, {}, {})
+        self._chain = Chain(pipelines, plan.partition, settings, code_version, saved.pipelines)
         self._outputs: list[Output] = []
         self._bytes = 0
-        self._kept: dict[bytes, bytes] = {}
-        if saved is None:
-            saved = Saved(plan.start, False, 0, {}, None, {}, {}, [])
-            self._state = self._operator.new_state(plan.partition)
-        else:
-            self._kept = dict(saved.state)
-            self._state = self._operator.restore(plan.partition, saved.state, saved.counts)
         self._saved = saved
         self._records = saved.records
         self._known = None if saved.known is None else set(saved.known)
         self._exact_from_us = dict(saved.exact_from_us)
-        self._start = saved.next_offset
 
     @property
     def saved(self) -> Saved:
@@ -97,10 +88,12 @@ class Replay:
             for piece in self._cut(batch):
                 self._step(piece)
                 end = int(piece.offsets[-1]) + 1
-                if end >= self._plan.emit_end and not has_open_windows(self._state, *self._span):
+                if end >= self._plan.emit_end and not has_open_windows(
+                    self._chain.sensors, *self._span
+                ):
                     yield self._chunk(end, done=True)
                     return
-                if self._bytes >= self._limits.chunk_bytes:
+                if self._bytes >= self._settings.backfill.chunk_bytes:
                     yield self._chunk(end, done=False)
         yield self._chunk(self._plan.end, done=True)
 
@@ -112,14 +105,14 @@ class Replay:
                 return
             before, rest = split(rest, at)
             if before is not None:
-                yield from pieces(before, self._limits.step_records)
+                yield from pieces(before, self._settings.backfill.step_records)
         if rest is not None:
-            yield from pieces(rest, self._limits.step_records)
+            yield from pieces(rest, self._settings.backfill.step_records)
 
     def _step(self, piece: InputBatch) -> None:
         if self._known is None and int(piece.offsets[0]) >= self._plan.emit_start:
             self._begin_span()
-        self._outputs += self._operator.step(self._state, piece)
+        self._outputs += self._chain.step(piece)
         self._records += len(piece.values)
         self._bytes += sum(map(len, piece.values))
 
@@ -127,22 +120,18 @@ class Replay:
         if self._plan.whole:
             self._known = set()
             return
-        now = settled(self._state, self._settings)
+        now = settled(self._chain.sensors, self._settings.processing)
         self._known = set(now.known)
         self._exact_from_us = dict(now.exact_from_us)
 
     def _chunk(self, end: int, done: bool) -> Chunk:
         tables = tables_of(self._outputs, self._span)
-        if not self._plan.whole and self._known is not None:
+        if not self._plan.whole and self._known is not None and topics.TRANSFORMED in tables:
             self._note_new_sensors(self._known, tables[topics.TRANSFORMED])
-        for key, value in self._operator.changes(self._state):
-            if value is None:
-                self._kept.pop(key, None)
-            else:
-                self._kept[key] = value
         rows = dict(self._saved.rows)
         for topic, table in tables.items():
             rows[topic] = rows.get(topic, 0) + len(table)
+        start = self._saved.next_offset
         self._saved = Saved(
             next_offset=end,
             done=done,
@@ -150,19 +139,16 @@ class Replay:
             rows=rows,
             known=None if self._known is None else sorted(self._known),
             exact_from_us=dict(sorted(self._exact_from_us.items())),
-            counts=self._operator.counts(self._state),
-            state=[] if done else sorted(self._kept.items()),
+            pipelines={} if done else self._chain.save(),
         )
-        chunk = Chunk(self._start, end, tables, self._saved)
-        self._start = end
         self._outputs = []
         self._bytes = 0
-        return chunk
+        return Chunk(start, end, tables, self._saved)
 
     def _note_new_sensors(self, known: set[str], samples: pa.Table) -> None:
         """Say of sensors first heard within the span from when they are exact."""
         first = samples.group_by("sensor_id").aggregate([("timestamp_us", "min")])
-        wait_us = settle_us(self._settings)
+        wait_us = settle_us(self._settings.processing)
         for sensor_id, first_us in zip(
             first["sensor_id"].to_pylist(), first["timestamp_us_min"].to_pylist(), strict=True
         ):

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pipelines.archive.object_store import store_at
 from pipelines.backfill.exactness import settle_us
-from pipelines.backfill.folder import Folder
 from pipelines.backfill.partition_run import PartitionRun, read_manifest
 from pipelines.backfill.time_span import iso
 from pipelines.settings import Settings
@@ -59,20 +59,21 @@ class Result:
         return "\n".join(lines)
 
 
-def result_of(items: Sequence[PartitionRun], settings: Settings) -> Result:
+def result_of(target: str, items: Sequence[PartitionRun], settings: Settings) -> Result:
     """Read the manifests of a finished backfill."""
     rows: dict[str, int] = {}
     exact_from_us: dict[str, int | None] = {}
     records = 0
+    store = store_at(target, settings.s3, "--target")
     for item in items:
-        saved = read_manifest(Folder(item.target, settings.s3), item.plan.partition)
+        saved = read_manifest(store, item.plan.partition)
         if saved is not None:
             records += saved.records
             exact_from_us.update(saved.exact_from_us)
             for topic, count in saved.rows.items():
                 rows[topic] = rows.get(topic, 0) + count
     return Result(
-        target=items[0].target if items else "",
+        target=target,
         partitions=len(items),
         records=records,
         rows=rows,

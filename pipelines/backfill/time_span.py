@@ -1,6 +1,6 @@
 """A span of event time as a user writes it: ISO 8601 or microseconds since the epoch."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from pipelines.errors import ConfigurationError
@@ -58,9 +58,3 @@ def iso(time_us: int) -> str:
     except (ValueError, OverflowError, OSError):
         return f"{time_us} us"
     return moment.replace(microsecond=time_us % _MICROSECONDS_S).isoformat()
-
-
-def hour_folder(hour_us: int) -> str:
-    """Return ``dt=YYYY-MM-DD/hour=HH`` of an hour that begins at ``hour_us``."""
-    moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=hour_us)
-    return f"dt={moment:%Y-%m-%d}/hour={moment:%H}"

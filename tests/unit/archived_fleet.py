@@ -1,23 +1,22 @@
 """A simulated fleet's records as imu-data-all holds them, and as raw files of the archive."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipelines import topics
-from pipelines.archive.schemas import RAW
-from pipelines.backfill.time_span import hour_folder
-from pipelines.frame_table import tabulate
+from pipelines.archive.files import files_of
+from pipelines.archive.layout import HOUR_US, OffsetRange, path_of
+from pipelines.archive.object_store import ObjectStore
+from pipelines.archive.raw_rows import raw_rows
+from pipelines.archive.record import Record as ArchivedRecord
+from pipelines.batching import RECEIVED_HEADER
 from pipelines.partitioner import partition_of
 from pipelines.ticks import Tick, encode_tick
 from simulator.backlog import payloads
 from simulator.options import FleetOptions
 from tests.unit.frame_building import Record
 
-HOUR_US = 3_600_000_000
 START_US = 490_000 * HOUR_US - 40_000_000
 """The fleet's data lie in two hours: it starts 40 s before a full one."""
 TRANSIT_US = 7_000
@@ -60,42 +59,25 @@ def fleet_records(options: FleetOptions) -> dict[int, list[Record]]:
     return records
 
 
+def archived(records: Sequence[Record], first_offset: int) -> list[ArchivedRecord]:
+    """Return records as the archive takes them in."""
+    return [
+        ArchivedRecord(offset, key, value, {RECEIVED_HEADER: b"%d" % received_us}, received_us)
+        for offset, (key, value, received_us) in enumerate(records, first_offset)
+    ]
+
+
 def raw_table(records: Sequence[Record], first_offset: int) -> pa.Table:
     """Return records as rows of the archive, in offset order."""
-    times = [_time(record) for record in records]
-    return pa.Table.from_arrays(
-        [
-            pa.array([None if key is None else key.decode() for key, _, _ in records], pa.string()),
-            pa.array(times, pa.int64()),
-            pa.array([received_us for _, _, received_us in records], pa.int64()),
-            pa.array([value for _, value, _ in records], pa.binary()),
-            pa.array(np.arange(first_offset, first_offset + len(records)), pa.int64()),
-        ],
-        schema=RAW,
-    )
+    return raw_rows(archived(records, first_offset))
 
 
 def write_raw(
-    folder: Path, partition: int, records: Sequence[Record], range_rows: int, first: int = 0
+    store: ObjectStore, partition: int, records: Sequence[Record], range_rows: int
 ) -> None:
-    """Write a partition's records as files of ``range_rows`` offsets, one for each hour."""
-    for at in range(0, len(records), range_rows):
-        part = records[at : at + range_rows]
-        table = raw_table(part, first + at).sort_by(
-            [("sensor_id", "ascending"), ("timestamp_us", "ascending")]
-        )
-        hours = table["timestamp_us"].to_numpy() // HOUR_US
-        for hour in sorted(set(hours.tolist())):
-            below = folder / topics.RAW / hour_folder(hour * HOUR_US)
-            below.mkdir(parents=True, exist_ok=True)
-            name = f"{topics.RAW}+{partition}+{first + at}-{first + at + len(part)}.parquet"
-            pq.write_table(table.filter(pa.array(hours == hour)), below / name, compression="zstd")
-
-
-def _time(record: Record) -> int:
-    key, value, received_us = record
-    if key is not None:
-        table = tabulate([value])
-        if len(table.timestamp_us):
-            return int(table.timestamp_us[0])
-    return received_us
+    """Write a partition's records from offset 0 on, in ranges of ``range_rows`` offsets."""
+    for start in range(0, len(records), range_rows):
+        part = records[start : start + range_rows]
+        offsets = OffsetRange(topics.RAW, partition, start, start + len(part))
+        for written in files_of(offsets, [raw_table(part, start)], len(part)):
+            store.put(path_of(written.file), written.content)

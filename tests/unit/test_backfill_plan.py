@@ -2,30 +2,31 @@
 
 import pytest
 
+from pipelines import topics
+from pipelines.archive.layout import ArchivedHour, OffsetRange
 from pipelines.backfill.plan import (
     FileTimes,
     PartitionPlan,
-    RawFile,
     plan_partition,
     ranges_by_partition,
 )
 from pipelines.backfill.sensor_choice import parse_choice
-from pipelines.backfill.time_span import TimeSpan, hour_folder, parse_span
+from pipelines.backfill.time_span import TimeSpan, parse_span
 from pipelines.errors import ConfigurationError, DataError
 
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
 
 
-def file(start: int, end: int, hour: int = 0, partition: int = 3) -> RawFile:
-    return RawFile(f"{partition}/{hour}/{start}-{end}", partition, start, end, hour * HOUR_US)
+def file(start: int, end: int, hour: int = 0, partition: int = 3) -> ArchivedHour:
+    return ArchivedHour(OffsetRange(topics.RAW, partition, start, end), hour)
 
 
-def plan(files: list[RawFile], span: TimeSpan, warm_up_us: int) -> PartitionPlan | None:
+def plan(files: list[ArchivedHour], span: TimeSpan, warm_up_us: int) -> PartitionPlan | None:
     """Plan for files whose offset n was sent and received in minute n."""
 
-    def times(one: RawFile) -> FileTimes:
-        first, last = one.start * MINUTE_US, (one.end - 1) * MINUTE_US
+    def times(one: ArchivedHour) -> FileTimes:
+        first, last = one.range.start * MINUTE_US, (one.range.end - 1) * MINUTE_US
         return FileTimes(first, last, first, last)
 
     ranges = ranges_by_partition(files)[3]
@@ -74,8 +75,8 @@ def test_a_payload_that_begins_before_the_span_and_reaches_into_it_is_replayed()
 
 
 def test_records_received_in_the_span_count_however_wrong_their_clock_is() -> None:
-    def times(one: RawFile) -> FileTimes:
-        return FileTimes(0, 1, one.start * MINUTE_US, (one.end - 1) * MINUTE_US)
+    def times(one: ArchivedHour) -> FileTimes:
+        return FileTimes(0, 1, one.range.start * MINUTE_US, (one.range.end - 1) * MINUTE_US)
 
     span = TimeSpan(100 * MINUTE_US, 110 * MINUTE_US)
     ranges = ranges_by_partition(TENS)[3]
@@ -107,11 +108,6 @@ def test_what_is_no_time_and_an_empty_span_are_refused() -> None:
         parse_span(None, "noon")
     with pytest.raises(ConfigurationError, match="not before"):
         parse_span("5", "5")
-
-
-def test_hours_before_1970_have_folders_too() -> None:
-    assert hour_folder(-HOUR_US) == "dt=1969-12-31/hour=23"
-    assert hour_folder(489_999 * HOUR_US) == "dt=2025-11-24/hour=15"
 
 
 def test_sensors_are_chosen_by_id_or_glob() -> None:

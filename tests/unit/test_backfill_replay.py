@@ -10,11 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines import topics
-from pipelines.backfill.output_tables import by_hour, tables_of
+from pipelines.archive.layout import ArchivedHour, OffsetRange
+from pipelines.archive.schemas import SCHEMAS, TIME_COLUMN
+from pipelines.archive.sorting import sort_rows
+from pipelines.backfill.chain import PIPELINES, SavedOperator
+from pipelines.backfill.output_tables import tables_of
 from pipelines.backfill.plan import (
     FileTimes,
     PartitionPlan,
-    RawFile,
     plan_partition,
     ranges_by_partition,
 )
@@ -23,7 +26,8 @@ from pipelines.backfill.replay import Chunk, Replay, Saved
 from pipelines.backfill.sensor_choice import parse_choice
 from pipelines.backfill.time_span import TimeSpan
 from pipelines.operators.sensor_processing import SensorProcessing
-from pipelines.settings import BackfillSettings, ProcessingSettings
+from pipelines.operators.session_aggregation import SessionAggregation
+from pipelines.settings import ProcessingSettings, SessionSettings, load_settings
 from tests.unit.archived_fleet import FAULTY, START_US, fleet_records, raw_table
 from tests.unit.device_streams import Move, moves
 from tests.unit.device_streams import records_of as stream_records
@@ -50,20 +54,32 @@ def faulty() -> list[Partition]:
 
 
 def live(records: list[Record], partition: int = PARTITION) -> Tables:
-    """What the operator gives for all records at once."""
-    operator = SensorProcessing(ProcessingSettings(), "test")
-    return sorted_tables(
-        tables_of(operator.step(operator.new_state(partition), batch(records)), ALL)
+    """What sensor_processing and session_aggregation give for all records at once."""
+    processing = SensorProcessing(ProcessingSettings(), "test")
+    outputs = processing.step(processing.new_state(partition), batch(records))
+    sessions = SessionAggregation(SessionSettings(), "test")
+    windows = [output for output in outputs if output.topic == topics.AGGREGATED]
+    outputs += sessions.step(
+        sessions.new_state(partition), batch([(w.key, w.value, 0) for w in windows])
     )
+    return sorted_tables(tables_of(outputs, ALL))
 
 
 def sorted_tables(tables: Tables) -> Tables:
-    return {
-        topic: pa.concat_tables(
-            [table.schema.empty_table(), *by_hour(topic, table).values()]
-        ).combine_chunks()
-        for topic, table in tables.items()
-    }
+    """Return rows as the archive's files hold them, but for the offsets of session events.
+
+    There the live run has those of sensor-data-aggregated.
+    """
+    found = {}
+    for topic, schema in SCHEMAS.items():
+        if topic in WRITTEN:
+            table = tables.get(topic, schema.empty_table())
+            found[topic] = sort_rows([table], TIME_COLUMN[topic]).table.cast(schema)
+    found[topics.SESSIONS] = found[topics.SESSIONS].drop_columns(["offset", "through_offset"])
+    return found
+
+
+WRITTEN = (topics.TRANSFORMED, topics.AGGREGATED, topics.SESSIONS, topics.DEAD_LETTERS)
 
 
 def whole(records: list[Record], start: int = 0, emit: int = 0) -> PartitionPlan:
@@ -79,7 +95,7 @@ def replay(
     batch_rows: int = 10**9,
     **limits: int,
 ) -> Iterator[Chunk]:
-    made = Replay(plan, span, ProcessingSettings(), BackfillSettings(**limits), "test", saved)
+    made = Replay(plan, span, PIPELINES, load_settings(backfill=limits), "test", saved)
     first = made.saved.next_offset
     stream = (
         batch(records[at : at + batch_rows], at) for at in range(first, len(records), batch_rows)
@@ -90,8 +106,10 @@ def replay(
 def joined(chunks: list[Chunk]) -> Tables:
     return sorted_tables(
         {
-            topic: pa.concat_tables(chunk.tables[topic] for chunk in chunks)
-            for topic in chunks[0].tables
+            topic: pa.concat_tables(
+                [chunk.tables[topic] for chunk in chunks if topic in chunk.tables]
+            )
+            for topic in {topic for chunk in chunks for topic in chunk.tables}
         }
     )
 
@@ -136,7 +154,11 @@ def test_a_replay_that_goes_on_from_any_chunk_makes_the_same_chunks(
 
 
 def stateless(saved: Saved) -> Saved:
-    return msgspec.structs.replace(saved, state=[(key, b"") for key, _ in saved.state])
+    kept = {
+        name: SavedOperator(one.counts, [(key, b"") for key, _ in one.state])
+        for name, one in saved.pipelines.items()
+    }
+    return msgspec.structs.replace(saved, pipelines=kept)
 
 
 def test_rows_of_the_archive_become_the_records_they_were(faulty: list[Partition]) -> None:
@@ -155,7 +177,7 @@ def test_chosen_sensors_have_the_rows_that_they_have_among_all(faulty: list[Part
     chosen = parse_choice(ids[0])
     table = chosen.rows(raw_table(records, 0))
     assert 0 < len(table) < len(records)
-    made = Replay(whole(records), ALL, ProcessingSettings(), BackfillSettings(), "test").chunks(
+    made = Replay(whole(records), ALL, PIPELINES, load_settings(), "test").chunks(
         iter([records_of(table)])
     )
     expected = {
@@ -180,10 +202,9 @@ def test_a_span_has_the_rows_of_the_live_run_that_lie_in_it(faulty: list[Partiti
 
 
 def within(tables: Tables, span: TimeSpan) -> Tables:
-    columns = {topics.TRANSFORMED: "timestamp_us", topics.AGGREGATED: "start_us"}
     found = {}
     for topic, table in tables.items():
-        times = table[columns.get(topic, "failed_us")].to_numpy()
+        times = table[TIME_COLUMN[topic]].to_numpy()
         chosen = (times >= (span.from_us or 0)) & (times < (span.to_us or 2**62))
         found[topic] = table.filter(pa.array(chosen)).combine_chunks()
     return found
@@ -220,12 +241,15 @@ def later_start(records: list[Record], span: TimeSpan, warm_up_us: int) -> Parti
     times = [
         FileTimes(sent, sent, received, received) for sent, received in zip(*columns, strict=True)
     ]
-    files = [RawFile("", PARTITION, at, at + 1, 0) for at in range(len(records))]
+    files = [
+        ArchivedHour(OffsetRange(topics.RAW, PARTITION, at, at + 1), 0)
+        for at in range(len(records))
+    ]
     plan = plan_partition(
         PARTITION,
         ranges_by_partition(files)[PARTITION],
         span,
-        lambda file: times[file.start],
+        lambda file: times[file.range.start],
         reach_us=1_000_000,
         warm_up_us=warm_up_us,
     )
