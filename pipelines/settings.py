@@ -256,7 +256,9 @@ class AuthSettings(BaseModel):
 class RaySettings(BaseModel):
     """The Ray cluster that runs actors and Serve."""
 
-    address: str = Field("auto", description="Address of the Ray cluster.")
+    address: str = Field(
+        "auto", description="Address of the Ray cluster; local: a backfill starts its own."
+    )
     namespace: str = Field("imustream", description="Namespace of our actors.")
 
 

@@ -19,7 +19,10 @@ from pipelines.errors import ImustreamError, UnavailableError
 from pipelines.settings import RaySettings, Settings
 
 _LOOK_S: Final = 0.5
-_LOOPBACK: Final = "127.0.0.1"
+_LOCAL: Final = "local"
+_QUIET: Final[dict[str, Any]] = {"log_to_driver": False, "logging_level": logging.ERROR}
+_OBJECT_STORE_BYTES: Final = 128 * 1024 * 1024
+"""Enough: nothing but how far each partition is goes through it."""
 
 Show = Callable[[dict[int, Saved]], None]
 """Told how far each partition is."""
@@ -97,15 +100,13 @@ class _Board:
 @contextmanager
 def _connected(settings: RaySettings) -> Iterator[None]:
     """Join the Ray cluster that runs, or start one in this process for as long as it takes."""
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    try:
-        ray.init(address=settings.address, namespace=settings.namespace, **quiet)
-    except (ConnectionError, RuntimeError, ValueError):
+    if not _joined(settings):
         ray.init(
-            address="local",
+            address=_LOCAL,
             include_dashboard=False,
-            _node_ip_address=_LOOPBACK,
-            **quiet,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            _node_ip_address="127.0.0.1",
+            **_QUIET,
         )
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
@@ -114,3 +115,13 @@ def _connected(settings: RaySettings) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _joined(settings: RaySettings) -> bool:
+    if settings.address == _LOCAL:
+        return False
+    try:
+        ray.init(address=settings.address, namespace=settings.namespace, **_QUIET)
+    except (ConnectionError, RuntimeError, ValueError):
+        return False
+    return True
