@@ -1,6 +1,9 @@
 """The six topics filled as the pipelines fill them, and the archive run over them."""
 
 import itertools
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
