@@ -66,7 +66,7 @@ def raw_ends(stack: Stack) -> dict[int, int]:
 
 
 def last_are_ticks(stack: Stack) -> dict[int, bool]:
-    last = {partition: False for partition in range(topics.PARTITIONS)}
+    last = dict.fromkeys(range(topics.PARTITIONS), False)
     ticks = dict.fromkeys(last, 0)
     for message in read_topic(stack.settings.kafka.bootstrap_servers, topics.RAW):
         partition = message.partition()
@@ -168,8 +168,9 @@ def same_letters(target: Path, live: list[Any]) -> None:
     expected = []
     for message in live:
         headers = {name.replace("-", "_"): value.decode() for name, value in message.headers()}
-        expected.append((message.key().decode(), headers["source"], headers["byte_range"],
-            headers["reason"], headers["detail"], int(headers["failed_us"]), message.value()))  # fmt: skip
+        failed_us = int(headers["failed_us"])
+        said = [headers[name] for name in ("source", "byte_range", "reason", "detail")]
+        expected.append((message.key().decode(), *said, failed_us, message.value()))
     names = ("sensor_id", "source", "byte_range", "reason", "detail", "failed_us", "value")
     found = [tuple(row[name] for name in names) for row in filled(target, topics.DEAD_LETTERS)]
     assert len(expected) > 20
