@@ -1,13 +1,10 @@
-"""Which code runs: a short hash of its source."""
+"""Which code of the actors runs."""
 
 import functools
-import hashlib
-from pathlib import Path
 
 import actors
 import pipelines
-
-_DIGITS = 12
+from pipelines.source_version import source_version
 
 
 @functools.cache
@@ -17,10 +14,4 @@ def code_version() -> str:
     It stands in ledgers, dead letters and the names of slots, so that a deployment of other code
     replaces the slots that run.
     """
-    digest = hashlib.sha256()
-    for package in (pipelines, actors):
-        root = Path(package.__path__[0])
-        for file in sorted(root.rglob("*.py")):
-            digest.update(str(file.relative_to(root.parent)).encode())
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:_DIGITS]
+    return source_version((pipelines, actors))

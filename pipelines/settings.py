@@ -190,6 +190,18 @@ class ArchiveSettings(BaseModel):
     )
 
 
+class BackfillSettings(BaseModel):
+    """Replays of the archive."""
+
+    warm_up_s: float = Field(
+        3_600.0, ge=0, description="Records replayed before a later start, by their reception."
+    )
+    chunk_bytes: int = Field(
+        8_388_608, ge=1, description="Raw bytes whose rows are written together; bounds memory."
+    )
+    step_records: int = Field(8_192, ge=1, description="Most records an operator takes at once.")
+
+
 class WriterSettings(BaseModel):
     """The session writer."""
 
@@ -244,7 +256,9 @@ class AuthSettings(BaseModel):
 class RaySettings(BaseModel):
     """The Ray cluster that runs actors and Serve."""
 
-    address: str = Field("auto", description="Address of the Ray cluster.")
+    address: str = Field(
+        "auto", description="Address of the Ray cluster; local: a backfill starts its own."
+    )
     namespace: str = Field("imustream", description="Namespace of our actors.")
 
 
@@ -289,6 +303,7 @@ class Settings(BaseSettings):
     models: ModelStoreSettings = ModelStoreSettings()
     archive: ArchiveSettings = ArchiveSettings()
     s3: S3Settings = S3Settings()
+    backfill: BackfillSettings = BackfillSettings()
     writer: WriterSettings = WriterSettings()
     slot: SlotSettings = SlotSettings()
     live: LiveSettings = LiveSettings()

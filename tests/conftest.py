@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,10 +21,10 @@ SERVERS = ("kafka", "mosquitto", "documentdb")
 
 
 @contextmanager
-def running_stack(parts: tuple[str, ...], brokers: int = 1) -> Iterator[Stack]:
+def running_stack(parts: tuple[str, ...], brokers: int = 1, **sections: Any) -> Iterator[Stack]:
     """A stack of these parts; it is stopped and its data removed whatever happens."""
     folder = Path(tempfile.mkdtemp(prefix="imustream-test-"))
-    stack = Stack(settings_on_free_ports(folder, local={"brokers": brokers}), parts)
+    stack = Stack(settings_on_free_ports(folder, local={"brokers": brokers}, **sections), parts)
     try:
         stack.up()
         yield stack

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from pipelines.archive.folder_store import FolderStore
 from pipelines.archive.s3_store import S3Store
 from pipelines.errors import ConfigurationError
-from pipelines.settings import Settings
+from pipelines.settings import S3Settings, Settings
 
 _FILE = "file://"
 _S3 = "s3://"
@@ -39,13 +39,20 @@ def open_store(settings: Settings) -> ObjectStore:
     Raises:
         ConfigurationError: it is no such address.
     """
-    url = settings.archive.url
+    return store_at(settings.archive.url, settings.s3, "setting archive.url")
+
+
+def store_at(url: str, s3: S3Settings, said_by: str) -> ObjectStore:
+    """Return the store at an address, which ``said_by`` has given.
+
+    Raises:
+        ConfigurationError: it is no such address.
+    """
     if url.startswith(_FILE) and len(url) > len(_FILE):
         return FolderStore(Path(url.removeprefix(_FILE)))
     bucket, _, prefix = url.removeprefix(_S3).partition("/")
     if url.startswith(_S3) and bucket:
-        return S3Store(settings.s3, bucket, prefix.strip("/"))
+        return S3Store(s3, bucket, prefix.strip("/"))
     raise ConfigurationError(
-        f"setting archive.url: {url!r} is neither file:///folder nor s3://bucket/prefix; "
-        "correct IMUSTREAM_ARCHIVE__URL or the TOML file"
+        f"{said_by}: {url!r} is neither file:///folder nor s3://bucket/prefix; correct it"
     )

@@ -1,0 +1,22 @@
+"""`python -m pipelines.backfill`: what `ray job submit` runs; the options of the command line."""
+
+import sys
+
+import typer
+
+from pipelines.backfill.command import backfill
+from pipelines.errors import ImustreamError
+
+
+def main() -> int:
+    """Run it; an error of ours is one line and exit code 2."""
+    try:
+        typer.run(backfill)
+    except ImustreamError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
