@@ -6,7 +6,7 @@ licence and says of its data nothing else but a wish to be cited; imustream ship
 
 Its documentation names no units. They are the watch's: acceleration in g (the median magnitude
 of a recording is about 1) and rates in rad/s (arms that swing 90 degrees in a second reach 2 to
-29 in these numbers, and the rate about x agrees with how gravity turns). There is no
+29 in these numbers). There is no
 magnetometer and no temperature: the field is sent as zero, the temperature as the simulator's.
 """
 

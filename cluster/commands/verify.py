@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from pipelines.verify import VerifyResult
 
 _EXAMPLE = (
-    "Example: imustream simulate --seconds 30 --report sent.json && "
-    "imustream verify --report sent.json"
+    "Examples: imustream simulate --seconds 30 --report sent.json && "
+    "imustream verify --report sent.json | imustream verify --stage archive --stage ml-inference"
 )
 
 _COLUMNS = {
@@ -28,6 +30,7 @@ _COLUMNS = {
     "wrong": "wrong",
     "lag": "lag",
 }
+_SUMS = ("lost", "doubled", "wrong", "lag")
 _DIFFERENCES_SHOWN = 20
 
 
@@ -45,20 +48,30 @@ def verify(
             dir_okay=False,
         ),
     ] = None,
+    stage: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only this pipeline, repeatable: sensor-processing, ml-inference, "
+            "session-aggregation, session-writer, archive."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Prove that every byte received is accounted for, each sample and window exactly once.
+    """Prove that every byte received is accounted for, and every result of it, exactly once.
 
-    Reads imu-data-all, what sensor_processing made of it, and its ledgers. Exits with 1 where
-    anything is lost, doubled or wrong; input not yet processed is lag, not loss, but what a
-    given report cannot be compared with is not proved: exit code 1 too.
+    Reads every topic, the ledgers, the documents in MongoDB and the archive's files, and computes
+    windows, sessions and (of some sensors) predictions again. Exits with 1 where anything is lost,
+    doubled or wrong; input not yet processed is lag, not loss, but what a given report cannot be
+    compared with is not proved: exit code 1 too.
     """
     from pipelines.settings import load_settings
+    from pipelines.verify import STAGES
     from pipelines.verify import verify as verify_topics
 
     settings = load_settings()
+    stages = stage or STAGES
     if as_json:
-        result = verify_topics(settings, report)
+        result = verify_topics(settings, report, stages=stages)
         typer.echo(json.dumps(result.as_json(), ensure_ascii=False))
     else:
         from rich.console import Console
@@ -71,21 +84,48 @@ def verify(
         ) as bar:
             task = bar.add_task("Reading", total=None)
 
-            def show(partition: int, done: int, total: int) -> None:
-                bar.update(task, description=f"Partition {partition}", completed=done, total=total)
+            def show(stage: str, partition: int, done: int, total: int) -> None:
+                bar.update(
+                    task, description=f"{stage} {partition}", completed=done, total=total or None
+                )
 
-            result = verify_topics(settings, report, show)
+            result = verify_topics(settings, report, show, stages)
         _print(result)
     if not result.ok:
         raise typer.Exit(1)
 
 
 def _print(result: "VerifyResult") -> None:
-    from rich.box import SIMPLE_HEAD
     from rich.console import Console
-    from rich.table import Table
 
     console = Console()
+    if result.partitions:
+        console.print(_partitions_table(result))
+    if result.stages:
+        console.print(_stages_table(result))
+    for unproved in result.unproved:
+        console.print(unproved, markup=False)
+    for note in result.notes:
+        console.print(f"Note: {note}", markup=False)
+    for difference in result.differences[:_DIFFERENCES_SHOWN]:
+        console.print(str(difference), markup=False)
+    verdict = (
+        "Nothing is lost, nothing is doubled"
+        if result.ok
+        else f"{result.lost} lost, {result.doubled} doubled, {result.wrong} wrong"
+    )
+    if result.unproved:
+        verdict += ", publish -> Kafka not proved"
+    console.print(
+        f"{verdict}: {result.samples:,} samples checked in {result.seconds:.1f} s, "
+        f"lag {result.lag:,}."
+    )
+
+
+def _partitions_table(result: "VerifyResult") -> "Table":
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
     table = Table(
         title="What sensor_processing made of imu-data-all",
         box=SIMPLE_HEAD,
@@ -99,21 +139,27 @@ def _print(result: "VerifyResult") -> None:
     table.add_section()
     totals = [sum(getattr(row, name) for row in result.partitions) for name in [*_COLUMNS][1:]]
     table.add_row("all", *(f"{total:,}" for total in totals))
-    console.print(table)
-    for unproved in result.unproved:
-        console.print(unproved, markup=False)
-    for note in result.notes:
-        console.print(f"Note: {note}", markup=False)
-    for difference in result.differences[:_DIFFERENCES_SHOWN]:
-        console.print(str(difference), markup=False)
-    frames = sum(row.frames for row in result.partitions)
-    verdict = (
-        "Nothing is lost, nothing is doubled"
-        if result.ok
-        else f"{result.lost} lost, {result.doubled} doubled, {result.wrong} wrong"
-    )
-    if result.unproved:
-        verdict += ", publish -> Kafka not proved"
-    console.print(
-        f"{verdict}: {frames:,} frames checked in {result.seconds:.1f} s, lag {result.lag:,}."
-    )
+    return table
+
+
+def _stages_table(result: "VerifyResult") -> "Table":
+    """Return one row for each stage after the first, summed over its partitions."""
+    from collections import Counter
+
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(title="The stages after it", box=SIMPLE_HEAD, padding=(0, 1), show_edge=False)
+    table.add_column("stage", no_wrap=True)
+    table.add_column("checked")
+    for title in _SUMS:
+        table.add_column(title, justify="right", no_wrap=True)
+    for stage in dict.fromkeys(row.stage for row in result.stages):
+        rows = [row for row in result.stages if row.stage == stage]
+        checked: Counter[str] = Counter()
+        for row in rows:
+            checked.update(row.checked)
+        words = [f"{number:,} {name.replace('_', ' ')}" for name, number in checked.items()]
+        sums = [sum(getattr(row, name) for row in rows) for name in _SUMS]
+        table.add_row(stage, ", ".join(words), *(f"{total:,}" for total in sums))
+    return table

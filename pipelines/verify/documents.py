@@ -1,7 +1,7 @@
 """Prove that MongoDB holds the last event of each session, as far as the writer says it came."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from confluent_kafka import Message
@@ -21,6 +21,7 @@ from pipelines.verify.document_events import (
     read_event,
     version_of,
 )
+from pipelines.verify.progress import Progress
 from pipelines.verify.result import Difference
 from pipelines.verify.stage_result import StageRow
 from pipelines.verify.streams import PartitionReader, record_headers
@@ -33,9 +34,6 @@ UNEXPLAINED_HELD = 100_000
 _SELECT_MS = 3_000
 _ANSWER_MS = 60_000
 _DOCUMENTS_A_READ = 1_000
-
-Progress = Callable[[int, int, int], None]
-"""Called with a partition, and how many of its records are read of how many."""
 
 Unexplained = dict[str, tuple[str, Version]]
 """Documents that no event read so far explains: sensor and version by session."""

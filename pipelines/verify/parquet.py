@@ -1,7 +1,6 @@
 """Prove the archive: its ranges abut, and its Parquet files hold what the topics hold."""
 
 from collections.abc import Iterator
-from typing import Protocol
 
 import pyarrow as pa
 from confluent_kafka import Message
@@ -16,17 +15,12 @@ from pipelines.verify.archived_files import UNREADABLE, paths_of, read_facts, re
 from pipelines.verify.archived_ranges import ArchivedRange, FileFacts, lay_out
 from pipelines.verify.archived_records import TopicRecord, expected_rows, hours_outside
 from pipelines.verify.archived_rows import compare_rows
+from pipelines.verify.progress import Progress
 from pipelines.verify.result import Difference
 from pipelines.verify.stage_result import StageRow
 from pipelines.verify.streams import PartitionReader, record_headers
 
 _COUNTED = ("files", "records", "rows")
-
-
-class Progress(Protocol):
-    """Called while reading: offsets of a partition of a topic done and to do."""
-
-    def __call__(self, partition: int, done: int, total: int) -> None: ...
 
 
 def verify_parquet(settings: Settings, progress: Progress) -> list[StageRow]:

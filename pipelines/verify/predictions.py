@@ -1,7 +1,7 @@
 """Prove ml_inference: every sample predicted once or rightly not, and as the model says alone."""
 
 from contextlib import ExitStack
-from typing import Final, Protocol
+from typing import Final
 
 from pipelines.models.store import open_store
 from pipelines.settings import Settings
@@ -18,6 +18,7 @@ from pipelines.verify.letters import LetterStream
 from pipelines.verify.offline_model import OfflineModels
 from pipelines.verify.predicted_rows import PredictionStream
 from pipelines.verify.prediction_check import PredictionCheck
+from pipelines.verify.progress import Progress
 from pipelines.verify.raw_frames import Sensors
 from pipelines.verify.stage_result import StageRow
 from pipelines.verify.streams import PartitionReader
@@ -25,12 +26,6 @@ from pipelines.verify.velocity_windows import VelocityStream
 
 STAGE: Final = "ml-inference"
 SENSORS: Final = 20
-
-
-class Progress(Protocol):
-    """Called while reading: records of sensor-data-transformed done and to do in a partition."""
-
-    def __call__(self, partition: int, done: int, total: int) -> None: ...
 
 
 def verify_predictions(

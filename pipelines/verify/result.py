@@ -1,7 +1,10 @@
 """What a verification found."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from pipelines.verify.stage_result import StageRow
 
 Kind = Literal["lost", "doubled", "wrong"]
 DIFFERENCES_KEPT = 20
@@ -74,13 +77,15 @@ class PartitionRow:
 
 @dataclass
 class VerifyResult:
-    """All partitions, and what was compared with the simulator's report.
+    """All partitions of sensor_processing and of the stages after it, and what was compared with
+    the simulator's report.
 
     ``samples_unreceived`` counts samples that were sent by the report and are not in Kafka;
     ``unproved`` says what of publish -> Kafka could not be compared, though a report was given.
     """
 
     partitions: list[PartitionRow]
+    stages: list["StageRow"] = field(default_factory=list)
     report_differences: list[Difference] = field(default_factory=list)
     samples_unreceived: int = 0
     unproved: list[str] = field(default_factory=list)
@@ -89,8 +94,8 @@ class VerifyResult:
 
     @property
     def lost(self) -> int:
-        """Samples, dead letters and windows that are missing."""
-        return self._sum("lost") + sum(d.kind == "lost" for d in self.report_differences)
+        """Samples, dead letters, windows and outputs of the later stages that are missing."""
+        return self._all("lost") + sum(d.kind == "lost" for d in self.report_differences)
 
     @property
     def lost_before_kafka(self) -> int:
@@ -104,18 +109,23 @@ class VerifyResult:
 
     @property
     def doubled(self) -> int:
-        """Samples, dead letters and windows that are there twice."""
-        return self._sum("doubled") + sum(d.kind == "doubled" for d in self.report_differences)
+        """Samples, dead letters, windows and outputs of the later stages that are there twice."""
+        return self._all("doubled") + sum(d.kind == "doubled" for d in self.report_differences)
 
     @property
     def wrong(self) -> int:
         """Other differences."""
-        return self._sum("wrong") + sum(d.kind == "wrong" for d in self.report_differences)
+        return self._all("wrong") + sum(d.kind == "wrong" for d in self.report_differences)
 
     @property
     def lag(self) -> int:
         """Records of the input that are not yet processed."""
         return self._sum("lag")
+
+    @property
+    def samples(self) -> int:
+        """Samples that were followed from imu-data-all to their rows."""
+        return self._sum("samples_transformed")
 
     @property
     def ok(self) -> bool:
@@ -125,13 +135,13 @@ class VerifyResult:
     @property
     def differences(self) -> list[Difference]:
         """The first differences of each partition, then those to the report."""
-        return [d for row in self.partitions for d in row.differences] + self.report_differences
+        found = [d for row in self.partitions for d in row.differences]
+        found += [d for row in self.stages for d in row.differences]
+        return found + self.report_differences
 
     def as_json(self) -> dict[str, Any]:
         """Return what `imustream verify --json` prints."""
-        rows = [asdict(row) for row in self.partitions]
-        for row in rows:
-            del row["differences"]
+        rows = [_without_differences(row) for row in self.partitions]
         return {
             "ok": self.ok,
             "lost": self.lost,
@@ -140,10 +150,22 @@ class VerifyResult:
             "lag": self.lag,
             "seconds": round(self.seconds, 3),
             "partitions": rows,
+            "stages": [_without_differences(row) for row in self.stages],
             "differences": [asdict(d) | {"text": str(d)} for d in self.differences],
             "unproved": self.unproved,
             "notes": self.notes,
         }
 
     def _sum(self, name: str) -> int:
-        return sum(getattr(row, name) for row in self.partitions)
+        total: int = sum(getattr(row, name) for row in self.partitions)
+        return total
+
+    def _all(self, name: str) -> int:
+        later: int = sum(getattr(row, name) for row in self.stages)
+        return self._sum(name) + later
+
+
+def _without_differences(row: "PartitionRow | StageRow") -> dict[str, Any]:
+    values = asdict(row)
+    del values["differences"]
+    return values

@@ -1,132 +1,72 @@
-"""Verify every partition, one after the other."""
+"""Verify every stage of the map, from the sensors' publish to the last Parquet file."""
 
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Protocol
 
-from confluent_kafka import Message
-
+from pipelines.control import read_control
+from pipelines.errors import ConfigurationError
 from pipelines.settings import Settings
-from pipelines.topics import AGGREGATED, DEAD_LETTERS, PARTITIONS, RAW, TRANSFORMED
-from pipelines.verify.boots import Rules
-from pipelines.verify.ledger_check import compare_ledger, read_ledger
-from pipelines.verify.letters import LetterStream
-from pipelines.verify.partition_check import PartitionCheck
+from pipelines.topics import ARCHIVE, SESSION_WRITER
+from pipelines.verify.documents import verify_documents
+from pipelines.verify.parquet import verify_parquet
+from pipelines.verify.predictions import verify_predictions
+from pipelines.verify.progress import Progress, StageProgress, silent
 from pipelines.verify.report_check import ReportedFleet
-from pipelines.verify.result import PartitionRow, VerifyResult
-from pipelines.verify.streams import PartitionReader
-from pipelines.verify.transformed_rows import RowStream
-from pipelines.verify.windows import WindowStream
+from pipelines.verify.result import VerifyResult
+from pipelines.verify.sensor_processing import PIPELINE, verify_sensor_processing
+from pipelines.verify.sessions import verify_sessions
+from pipelines.verify.stage_result import StageRow
 
-PIPELINE = "sensor-processing"
+Stage = Callable[[Settings, Progress], list[StageRow]]
 
+LATER_STAGES: Mapping[str, Stage] = {
+    "ml-inference": verify_predictions,
+    "session-aggregation": verify_sessions,
+    SESSION_WRITER: verify_documents,
+    ARCHIVE: verify_parquet,
+}
+"""By pipeline, in the order of the data; sensor_processing comes before them."""
 
-class Progress(Protocol):
-    """Called while reading: records of imu-data-all done and to do in a partition."""
-
-    def __call__(self, partition: int, done: int, total: int) -> None: ...
-
-
-def silent(partition: int, done: int, total: int) -> None:
-    """Show no progress."""
+STAGES = (PIPELINE, *LATER_STAGES)
 
 
 def verify(
-    settings: Settings, report: Path | None = None, progress: Progress = silent
+    settings: Settings,
+    report: Path | None = None,
+    progress: StageProgress = silent,
+    stages: Sequence[str] = STAGES,
 ) -> VerifyResult:
-    """Prove what sensor_processing made of imu-data-all, as far as its ledgers say it came.
+    """Prove what each pipeline made of its input, as far as it says that it came.
+
+    A pipeline that was never started here is left out, with a note.
 
     Args:
-        settings: where Kafka is, and the processing settings that the pipeline ran with.
+        settings: where the servers are, and the settings that the pipelines ran with.
         report: the simulator's report, to prove publish -> Kafka too.
         progress: is called now and then.
+        stages: which of `STAGES` to prove.
 
     Raises:
-        UnavailableError: Kafka does not answer.
-        DataError: a report, a ledger or a transformed record cannot be read.
+        ConfigurationError: there is no such stage.
+        UnavailableError: a server does not answer.
+        DataError: a report, a ledger or a record cannot be read.
     """
+    if unknown := set(stages) - set(STAGES):
+        raise ConfigurationError(f"no stage {min(unknown)!r}; there are {', '.join(STAGES)}")
     started_s = time.monotonic()
     fleet = None if report is None else ReportedFleet.read(report)
     result = VerifyResult([])
-    for partition in range(PARTITIONS):
-        row = _verify_partition(settings, partition, fleet, progress)
-        result.partitions.append(row)
-        if row.first_offset:
-            result.notes.append(
-                f"partition {partition}: data below offset {row.first_offset} are deleted by "
-                f"retention in one of the topics; the check begins there, without the ledger's "
-                f"counts, and {row.unknown} samples and windows on that border are left out"
-            )
-    if fleet is not None:
-        fleet.compare(result)
+    if PIPELINE in stages or fleet is not None:
+        verify_sensor_processing(settings, result, fleet, partial(progress, PIPELINE))
+    started = read_control(settings.kafka).pipelines
+    for pipeline, stage in LATER_STAGES.items():
+        if pipeline not in stages:
+            continue
+        if pipeline not in started:
+            result.notes.append(f"{pipeline} was never started here: it has nothing to prove")
+            continue
+        result.stages += stage(settings, partial(progress, pipeline))
     result.seconds = time.monotonic() - started_s
     return result
-
-
-def _verify_partition(
-    settings: Settings, partition: int, fleet: ReportedFleet | None, progress: Progress
-) -> PartitionRow:
-    kafka = settings.kafka
-    # The ledger first: whatever a transaction before it wrote is there when the topics are read.
-    ledger = read_ledger(kafka, partition)
-    row = PartitionRow(partition, next_offset=0 if ledger is None else ledger.next_offset)
-    with ExitStack() as open_readers:
-        raw, rows, windows, letters = (
-            _reader(open_readers, settings, topic, partition)
-            for topic in (RAW, TRANSFORMED, AGGREGATED, DEAD_LETTERS)
-        )
-        row.lag = max(0, raw.end - max(row.next_offset, raw.begin))
-        check = PartitionCheck(
-            row, Rules.of(settings.processing), 0 if fleet is None else fleet.started_us
-        )
-        row_stream = RowStream(rows.batches(), check.sensors)
-        row.first_offset = _first_offset(raw, rows, row_stream)
-        total = max(0, row.next_offset - raw.begin)
-        done = 0
-
-        def read(records: int) -> None:
-            nonlocal done
-            done += records
-            progress(partition, done, total)
-
-        check.run(
-            _batches(raw, row.next_offset, to_end=fleet is not None),
-            row_stream,
-            LetterStream(letters.batches(), PIPELINE, partition),
-            WindowStream(windows.batches()),
-            read,
-        )
-        if ledger is not None:
-            compare_ledger(ledger, row, raw.end)
-    if fleet is not None:
-        fleet.add(check)
-    return row
-
-
-def _reader(stack: ExitStack, settings: Settings, topic: str, partition: int) -> PartitionReader:
-    reader = PartitionReader(settings.kafka, topic, partition)
-    stack.callback(reader.close)
-    return reader
-
-
-def _batches(raw: PartitionReader, next_offset: int, *, to_end: bool) -> Iterator[list[Message]]:
-    """Yield what is below ``next_offset``, and the rest only if a report asks for it."""
-    if raw.begin >= next_offset and not to_end:
-        return
-    for batch in raw.batches():
-        yield batch
-        if (batch[-1].offset() or 0) >= next_offset and not to_end:
-            return
-
-
-def _first_offset(raw: PartitionReader, rows: PartitionReader, stream: RowStream) -> int:
-    """Return the first raw offset of which all topics still have everything."""
-    if rows.begin == 0:
-        return raw.begin
-    # The rows of one raw record may be in two streams, of which one is deleted.
-    first = stream.first_raw_offset()
-    offset = max(raw.begin, raw.end if first is None else first + 1)
-    stream.until(offset)
-    return offset

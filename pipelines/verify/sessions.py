@@ -1,7 +1,6 @@
 """Prove session_aggregation: every session computed again from the windows, and compared."""
 
 from contextlib import ExitStack
-from typing import Protocol
 
 from pipelines.settings import Settings
 from pipelines.topics import (
@@ -13,18 +12,13 @@ from pipelines.topics import (
 )
 from pipelines.verify.ledger_check import read_ledger
 from pipelines.verify.letters import LetterStream
+from pipelines.verify.progress import Progress
 from pipelines.verify.session_check import SessionCheck
 from pipelines.verify.session_events import EventStream
 from pipelines.verify.stage_result import StageRow
 from pipelines.verify.streams import PartitionReader
 
 STAGE = "session-aggregation"
-
-
-class Progress(Protocol):
-    """Called while reading: records of sensor-data-aggregated done and to do in a partition."""
-
-    def __call__(self, partition: int, done: int, total: int) -> None: ...
 
 
 def verify_sessions(settings: Settings, progress: Progress) -> list[StageRow]:
