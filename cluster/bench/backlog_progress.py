@@ -19,11 +19,11 @@ _POLL_S: Final = 0.2
 _PARTITIONS: Final = range(topics.PARTITIONS)
 
 
-def end_offsets(settings: Settings) -> dict[int, int]:
-    """Return where each partition of the input ends now."""
+def end_offsets(settings: Settings, topic: str = topics.RAW) -> dict[int, int]:
+    """Return where each partition of a topic ends now."""
     consumer: Consumer = new_consumer(consumer_options(settings.kafka, "imustream.bench"))
     try:
-        return {p: watermarks(consumer, topics.RAW, p)[1] for p in _PARTITIONS}
+        return {p: watermarks(consumer, topic, p)[1] for p in _PARTITIONS}
     finally:
         consumer.close()
 

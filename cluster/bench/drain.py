@@ -52,16 +52,17 @@ def measure_drain(
     report("pausing the pipeline")
     record = change_control(settings.kafka, PIPELINE, paused=True)
     try:
-        _wait_until_paused(settings, follower)
+        wait_until_paused(settings, PIPELINE, follower)
         report(f"making {run.seconds:g} s of {run.sensors} sensors")
-        frames, operator_rate = _make_backlog(settings, run)
+        frames, sample = make_backlog(settings, run)
+        operator_rate = _operator_alone(settings, sample)
         before = follower.samples()
         cpu = CpuMeter(stack_id)
     finally:
         change_control(settings.kafka, PIPELINE, paused=False)
     report("draining")
     ends = end_offsets(settings)
-    first, last = _drain(follower, ends)
+    first, last = drained(follower, ends)
     spent = cpu.seconds()
     follower.close()
     report("proving that nothing is lost or doubled")
@@ -89,19 +90,25 @@ def measure_drain(
     }
 
 
-class _Point(NamedTuple):
+class Point(NamedTuple):
+    """A commit: when it was seen, and how many samples were done by then."""
+
     at_s: float
     samples: int
 
 
-def _drain(follower: LedgerFollower, ends: dict[int, int]) -> tuple[_Point, _Point]:
-    """Return when the first commit was seen and when the last, with the samples done by then."""
+def drained(follower: LedgerFollower, ends: dict[int, int]) -> tuple[Point, Point]:
+    """Return the first commit seen and the one that reached all of ``ends``.
+
+    Raises:
+        UnavailableError: there was none in time.
+    """
     deadline = time.monotonic() + _TIMEOUT_S
-    first: _Point | None = None
+    first: Point | None = None
     while time.monotonic() < deadline:
         if not follower.poll(0.05):
             continue
-        point = _Point(time.monotonic(), follower.samples())
+        point = Point(time.monotonic(), follower.samples())
         if first is None:
             first = point
         if all(follower.next_offset(p) >= end for p, end in ends.items()):
@@ -109,19 +116,27 @@ def _drain(follower: LedgerFollower, ends: dict[int, int]) -> tuple[_Point, _Poi
     raise UnavailableError(f"the backlog did not drain in {_TIMEOUT_S:g} s; see `imustream status`")
 
 
-def _wait_until_paused(settings: Settings, follower: LedgerFollower) -> None:
-    """Wait until the ticks, which never pause, pile up before every partition's slot."""
+def wait_until_paused(settings: Settings, pipeline: str, follower: LedgerFollower) -> None:
+    """Wait until the ticks, which never pause, pile up before every partition's slot.
+
+    Raises:
+        UnavailableError: they did not in time.
+    """
     deadline = time.monotonic() + _TIMEOUT_S
     while time.monotonic() < deadline:
         follower.poll(0.2)
-        ends = end_offsets(settings)
+        ends = end_offsets(settings, topics.INPUT_OF[pipeline])
         if all(end - follower.next_offset(p) >= _PAUSED_TICKS for p, end in ends.items()):
             return
-    raise UnavailableError(f"{PIPELINE} did not pause in {_TIMEOUT_S:g} s; see `imustream status`")
+    raise UnavailableError(f"{pipeline} did not pause in {_TIMEOUT_S:g} s; see `imustream status`")
 
 
-def _make_backlog(settings: Settings, run: DrainRun) -> tuple[int, int]:
-    """Produce the backlog; return its frames and how fast the operator alone takes its first."""
+def make_backlog(settings: Settings, run: DrainRun) -> tuple[int, list[Payload]]:
+    """Produce a backlog into imu-data-all; return its number of frames, and the first of them.
+
+    Raises:
+        UnavailableError: Kafka did not take it.
+    """
     producer = new_producer(
         producer_options(settings.kafka, "imustream.bench")
         | {"linger.ms": 50, "queue.buffering.max.messages": 200_000}
@@ -143,7 +158,7 @@ def _make_backlog(settings: Settings, run: DrainRun) -> tuple[int, int]:
         frames += 1
     if producer.flush(60):
         raise UnavailableError("Kafka did not take the backlog; see `imustream status`")
-    return frames, _operator_alone(settings, sample)
+    return frames, sample
 
 
 def _produce(producer: Producer, payload: Payload, partition: int) -> None:

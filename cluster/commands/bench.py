@@ -15,6 +15,8 @@ _MAP_EXAMPLES = "Example: imustream bench map --sensors 1000 --seconds 60 --json
 _ARCHIVE_EXAMPLES = "Example: imustream bench archive --json"
 _RECOVERY_EXAMPLES = "Example: imustream bench recovery --json"
 
+_INFERENCE_EXAMPLES = "Example: imustream bench inference --sensors 1000 --seconds 30 --json"
+
 _Sensors = Annotated[int, typer.Option(min=1, help="How many sensors.")]
 _Rate = Annotated[float | None, typer.Option(help="Samples a second (Hz); as set.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
@@ -28,6 +30,7 @@ def register(app: typer.Typer) -> None:
     bench.command(epilog=_DRAIN_EXAMPLES)(drain)
     bench.command(epilog=_RECOVERY_EXAMPLES)(recovery)
     bench.command(epilog=_ARCHIVE_EXAMPLES)(archive)
+    bench.command(epilog=_INFERENCE_EXAMPLES)(inference)
     app.add_typer(bench, name="bench", epilog=f"{_LATENCY_EXAMPLES} | {_DRAIN_EXAMPLES}")
 
 
@@ -85,6 +88,27 @@ def drain(
     with _Status() as status:
         run = DrainRun(sensors, rate_hz, seconds)
         figures = measure_drain(settings, stack_id, run, status.say)
+    _print(figures, as_json)
+
+
+def inference(
+    sensors: _Sensors = 1_000,
+    rate: _Rate = None,
+    seconds: Annotated[float, typer.Option(min=1, help="Seconds of data to drain.")] = 30,
+    as_json: _Json = False,
+) -> None:
+    """Measure how fast a backlog of samples is predicted, against onnxruntime alone.
+
+    The number of slots is the pipeline's, that of replicas is `inference.replicas`.
+    """
+    from cluster.bench.drain import DrainRun
+    from cluster.bench.inference import measure_inference
+
+    settings, stack_id = _running()
+    rate_hz = settings.processing.sample_rate_hz if rate is None else rate
+    with _Status() as status:
+        run = DrainRun(sensors, rate_hz, seconds)
+        figures = measure_inference(settings, stack_id, run, status.say)
     _print(figures, as_json)
 
 

@@ -222,8 +222,7 @@ def _rows(turns: Sequence[Turn], read: Sequence[SampleRecords], feature_count: i
     total = sum(len(records.samples.sensor) for records in read)
     features = np.empty((feature_count, total), np.float32)
     for i in range(feature_count):
-        parts = [part for records in read for part in records.features[i]]
-        np.concatenate([features[i, :0], *parts], out=features[i])
+        np.concatenate([records.features[i] for records in read], out=features[i])
     sensors, numbers = [], []
     first_sensor = first_record = 0
     for (state, _), records in zip(turns, read, strict=True):

@@ -1,6 +1,7 @@
 """Records of sensor-data-transformed as columns, from the poll to the model."""
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,94 +24,107 @@ class SampleRecords(NamedTuple):
     samples:  its samples' numbers
     streams:  ``n`` record batches; None for a record that holds no samples
     refused:  records that are neither samples nor a tick, each with why
-    features: for each feature the parts of its column
+    features: ``(m,)`` each
     """
 
     samples: Samples
     streams: list[pa.RecordBatch | None]
     refused: list[tuple[int, str]]
-    features: list[list[npt.NDArray[Any]]]
+    features: list[npt.NDArray[Any]]
 
 
 def read_samples(
     state: InferenceState, batch: InputBatch, features: tuple[str, ...]
 ) -> SampleRecords:
     """Read a batch; what is no Arrow stream of the schema is ``refused``, not raised."""
-    count = len(batch.values)
-    columns = [SCHEMA.get_field_index(name) for name in (*NUMBERS, *features)]
-    tick = np.zeros(count, np.bool_)
-    rows = np.zeros(count + 1, np.int64)
-    streams: list[pa.RecordBatch | None] = [None] * count
+    tick = np.zeros(len(batch.values), np.bool_)
+    streams: list[pa.RecordBatch | None] = [None] * len(batch.values)
     refused: list[tuple[int, str]] = []
-    sensors: list[npt.NDArray[np.int64]] = [np.empty(0, np.int64)]
-    parts: list[list[npt.NDArray[Any]]] = []
     for record, value in enumerate(batch.values):
         try:
             if value[:1] == b"{":
                 decode_tick(value)
                 tick[record] = True
-                continue
-            stream, names, indices, values = _read_stream(value, columns)
+            else:
+                streams[record] = _read_stream(value)
         except DataError as error:
             refused.append((record, str(error)))
-            continue
-        known = state.rows
-        numbers = [known[name] if name in known else state.row(name) for name in names]
-        sensors.append(np.array(numbers, np.int64)[indices])
-        rows[record + 1] = len(indices)
-        streams[record] = stream
-        parts.append(values)
-    joined = list(map(list, zip(*parts, strict=True))) or [[] for _ in columns]
-    boot, sample_index, timestamp_us = map(_concatenated, NUMBERS, joined)
+    columns = ("sensor_id", *NUMBERS, *features)
+    joined = _joined(streams, columns)
+    if _fault(joined) is not None:
+        # One of them must be at fault: look at each alone.
+        for record, stream in enumerate(streams):
+            fault = None if stream is None else _fault(_joined([stream], columns))
+            if fault is not None:
+                refused.append((record, fault))
+                streams[record] = None
+        joined = _joined(streams, columns)
+    rows = [0 if stream is None else stream.num_rows for stream in streams]
+    ids = joined.column(0).chunk(0)
+    numbers = np.array([state.row(name) for name in ids.dictionary.to_pylist()], np.int64)
+    values = {name: joined[name].chunk(0).to_numpy() for name in (*NUMBERS, *features)}
     return SampleRecords(
         Samples(
             tick=tick,
             offset=batch.offsets,
-            first_row=np.cumsum(rows),
-            sensor=np.concatenate(sensors),
-            boot=boot,
-            sample_index=sample_index,
-            timestamp_us=timestamp_us,
+            first_row=np.cumsum([0, *rows]),
+            sensor=numbers[ids.indices.to_numpy()],
+            **{name: _own(values[name]) for name in NUMBERS},
         ),
         streams,
         refused,
-        joined[len(NUMBERS) :],
+        [values[name] for name in features],
     )
 
 
-def _read_stream(
-    value: bytes, columns: list[int]
-) -> tuple[pa.RecordBatch, list[str], npt.NDArray[np.int32], list[npt.NDArray[Any]]]:
-    """Return a record's samples: all of them, the sensor ids, which each has, these columns.
-
-    The first two columns are boot and sample number.
+def _read_stream(value: bytes) -> pa.RecordBatch:
+    """Return a record's samples.
 
     Raises:
-        DataError: it is no Arrow stream of the schema, or holds numbers that no sample has.
+        DataError: it is no Arrow stream of the schema.
     """
     try:
-        reader = pa.ipc.open_stream(value)
+        reader = pa.ipc.open_stream(pa.BufferReader(value))
         if not reader.schema.equals(SCHEMA):
             raise DataError("the Arrow stream has another schema than that of samples")
         batches = list(reader)
         for batch in batches:
             batch.validate(full=True)
-        if len(batches) != 1:
-            whole = pa.Table.from_batches(batches, SCHEMA).combine_chunks()
-            batches = whole.to_batches() or SCHEMA.empty_table().to_batches()
-        batch = batches[0]
-        sensor = batch.column(0)
-        names, indices = sensor.dictionary.to_pylist(), sensor.indices.to_numpy()
-        # It raises where there are nulls.
-        values = [batch.column(at).to_numpy() for at in columns]
+        if len(batches) == 1:
+            return batches[0]
+        table = pa.Table.from_batches(batches, SCHEMA).unify_dictionaries().combine_chunks()
+        return (table.to_batches() or [_NONE])[0]
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"no Arrow stream of samples: {str(error).splitlines()[0]}") from None
+
+
+_NONE: Final = pa.RecordBatch.from_arrays([pa.array([], f.type) for f in SCHEMA], schema=SCHEMA)
+
+
+def _joined(streams: Sequence[pa.RecordBatch | None], columns: Sequence[str]) -> pa.Table:
+    """Return these columns of all samples as one table of one chunk.
+
+    The sensor ids stand in one dictionary. Taken apart one by one, the columns of small records
+    cost more than the model.
+    """
+    held = [stream for stream in streams if stream is not None and stream.num_rows]
+    table = pa.Table.from_batches(held or [_NONE], SCHEMA).select(list(dict.fromkeys(columns)))
+    return table.unify_dictionaries().combine_chunks()
+
+
+def _fault(table: pa.Table) -> str | None:
+    """Return why this cannot be samples; None where it can."""
+    if any(column.null_count for column in table.columns):
+        return "the Arrow stream holds nulls"
+    names = table.column(0).chunk(0).dictionary.to_pylist()
     if any(name is None or not 0 < len(name) <= MAX_SENSOR_ID_CHARACTERS for name in names):
-        raise DataError("the Arrow stream has a sensor id that no sensor can have")
-    if len(indices) and min(values[0].min(), values[1].min()) < 0:
-        raise DataError("the Arrow stream holds a negative boot or sample number")
-    return batch, names, indices, values
+        return "the Arrow stream has a sensor id that no sensor can have"
+    for name in ("boot", "sample_index"):
+        if table[name].chunk(0).to_numpy().min(initial=0) < 0:
+            return f"the Arrow stream holds a negative {name}"
+    return None
 
 
-def _concatenated(name: str, parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    return np.concatenate([np.empty(0, SCHEMA.field(name).type.to_pandas_dtype()), *parts])
+def _own(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a copy that can be written to, as the compiled parts were compiled for."""
+    return values.copy()
