@@ -1,5 +1,6 @@
 """Run a model over sequences: what ml_inference asks for, and onnxruntime in this process."""
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Protocol
@@ -59,13 +60,14 @@ class Infer(Protocol):
 
 
 class OnnxSequenceInference:
-    """Runs models by onnxruntime in this process; for one thread at a time."""
+    """Runs models by onnxruntime in this process; any thread may call it."""
 
     def __init__(self, get: Callable[[ModelId], Model], threads: int = 1) -> None:
         """``get`` gives a model's files; ``threads`` is how many a session may use."""
         self._get = get
         self._threads = threads
         self._sessions: OrderedDict[ModelId, Any] = OrderedDict()
+        self._guard = threading.Lock()
 
     def __call__(
         self,
@@ -80,9 +82,10 @@ class OnnxSequenceInference:
         return Answer(*run_sequences(session, features, lengths, hidden, cell))
 
     def _session(self, model: ModelId) -> Any:
-        if model not in self._sessions:
-            self._sessions[model] = open_session(self._get(model).onnx, self._threads)
-            while len(self._sessions) > SESSIONS_KEPT:
-                self._sessions.popitem(last=False)
-        self._sessions.move_to_end(model)
-        return self._sessions[model]
+        with self._guard:
+            if model not in self._sessions:
+                self._sessions[model] = open_session(self._get(model).onnx, self._threads)
+                while len(self._sessions) > SESSIONS_KEPT:
+                    self._sessions.popitem(last=False)
+            self._sessions.move_to_end(model)
+            return self._sessions[model]

@@ -20,6 +20,8 @@ The rules, which depend on what the topic holds and never on how it was polled:
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Final
 
 import numpy as np
 
@@ -44,6 +46,9 @@ from pipelines.operators.velocity_windows import add_to_windows
 from pipelines.predictions import ModelId
 from pipelines.records import InputBatch, Output
 from pipelines.settings import InferenceSettings, ProcessingSettings
+
+SHARED_BYTES: Final = 4_000_000
+"""A turn of more input than this, some 50,000 samples, is run in two shares."""
 
 Turn = tuple[InferenceState, InputBatch]
 
@@ -73,6 +78,7 @@ class MlInference:
         self._infer = infer
         self._models = models
         self._letters = Letters(self.name, code_version)
+        self._threads: ThreadPoolExecutor | None = None
 
     def new_state(self, partition: int) -> InferenceState:
         """Return the state before the first record."""
@@ -115,10 +121,21 @@ class MlInference:
                 wanted = self._wanted()
             if wanted is not None and state.model != wanted.id:
                 self._adopt(state, wanted)
-        if len({state.model for state, _ in turns}) == 1:
+        if len({state.model for state, _ in turns}) != 1:
+            # Restored by different models, and none is known to be wanted.
+            return [self.step(state, batch) for state, batch in turns]
+        shares = _shares(turns)
+        if len(shares) == 1:
             return self._run(turns)
-        # Restored by different models, and none is known to be wanted.
-        return [self.step(state, batch) for state, batch in turns]
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(len(shares), "inference")
+        running = [self._threads.submit(self._run, [turns[i] for i in share]) for share in shares]
+        wait(running)
+        outputs: list[list[Output]] = [[] for _ in turns]
+        for share, ran in zip(shares, running, strict=True):
+            for i, found in zip(share, ran.result(), strict=True):
+                outputs[i] = found
+        return outputs
 
     def _wanted(self) -> Model:
         wanted = self._models.wanted()
@@ -215,6 +232,23 @@ class MlInference:
             f"it is committed. Promote another version, or set inference.on_nan to dead_letter to "
             f"quarantine such samples and go on"
         )
+
+
+def _shares(turns: Sequence[Turn]) -> list[list[int]]:
+    """Return which turns are run together: all, but where there is a backlog, in two shares.
+
+    Then one share is read and written while the model, in another process, runs the other.
+    """
+    sizes = [sum(map(len, batch.values)) for _, batch in turns]
+    if sum(sizes) < SHARED_BYTES or len(turns) == 1:
+        return [list(range(len(turns)))]
+    shares: list[list[int]] = [[], []]
+    loads = [0, 0]
+    for i in sorted(range(len(turns)), key=lambda i: -sizes[i]):
+        least = loads.index(min(loads))
+        shares[least].append(i)
+        loads[least] += sizes[i]
+    return shares
 
 
 def _rows(turns: Sequence[Turn], read: Sequence[SampleRecords], feature_count: int) -> Rows:

@@ -18,7 +18,7 @@ from pipelines import topics
 from pipelines.errors import PipelineStoppedError, UnavailableError
 from pipelines.models.model_files import Model
 from pipelines.operators.inference_state import InferenceState
-from pipelines.operators.ml_inference import MlInference
+from pipelines.operators.ml_inference import SHARED_BYTES, MlInference
 from pipelines.predictions import SCHEMA, ModelId, model_of
 from pipelines.records import Output
 from pipelines.settings import InferenceSettings, ProcessingSettings
@@ -357,6 +357,25 @@ def test_partitions_of_a_turn_share_one_call() -> None:
     for partition, found in enumerate(outputs):
         (table,) = tables_of(found)
         assert set(table["sensor_id"].to_pylist()) == {f"sensor{partition}-{s}" for s in range(5)}
+
+
+def test_a_backlog_run_in_shares_gives_what_each_partition_gives_alone() -> None:
+    run = Run()
+    operator = MlInference(
+        InferenceSettings(), ProcessingSettings(), run.models.inference(), run.models
+    )
+    batches = []
+    for partition in range(5):
+        rows = [r for s in range(40) for r in rows_on_time(0, 400, f"sensor{partition}-{s}")]
+        batches.append(batch_of([stream(rows), TICK]))
+    together = operator.step_all([(operator.new_state(p), b) for p, b in enumerate(batches)])
+    assert sum(len(value) for batch in batches for value in batch.values) > SHARED_BYTES
+    for partition, batch in enumerate(batches):
+        alone = operator.step(operator.new_state(partition), batch)
+        assert [o.topic for o in together[partition]] == [o.topic for o in alone]
+        for found, right in zip(tables_of(together[partition]), tables_of(alone), strict=True):
+            assert found["sensor_id"].to_pylist() == right["sensor_id"].to_pylist()
+            assert found["velocity"].to_numpy() == pytest.approx(right["velocity"].to_numpy())
 
 
 def _cut(values: list[bytes], cuts: list[int]) -> list[list[bytes]]:
