@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
@@ -23,7 +24,7 @@ MODELS_KEPT: Final = 4
 Warm = Callable[[ModelId], None]
 """Makes a model ready to run without a wait; raises an ImustreamError where that fails."""
 Report = Callable[[str | None], None]
-"""Takes what is in the way of the wanted version; None once nothing is."""
+"""Takes, at each look, what is in the way of the wanted version; None where nothing is."""
 
 
 class FollowedModel:
@@ -98,7 +99,11 @@ class FollowedModel:
                 if follower is not None:
                     follower.close()
                     follower = None
-                threading.Event().wait(self._settings.inference.poll_s)
+                time.sleep(self._settings.inference.poll_s)
+            except Exception as error:  # a fault of ours must not end the thread: name it, go on
+                _LOGGER.exception("following the model failed")
+                self._tell(repr(error))
+                time.sleep(self._settings.inference.poll_s)
 
     def _look(self, channel: str) -> None:
         """Load and warm the version behind the channel, if it is another than the one in use."""
@@ -123,13 +128,12 @@ class FollowedModel:
             self._tell(str(error))
 
     def _tell(self, problem: str | None) -> None:
-        if problem == self._problem:
-            return
-        self._problem = problem
         if problem is not None:
             used = (
                 "none is in use" if self._newest is None else f"{self._newest.id.version} goes on"
             )
             problem = f"the wanted model is not ready, {used}: {problem}"
+        if problem not in (None, self._problem):
             _LOGGER.warning("%s", problem)
+        self._problem = problem
         self._report(problem)

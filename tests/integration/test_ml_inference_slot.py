@@ -17,11 +17,14 @@ from cluster.setup.paths import ROOT
 from pipelines import topics
 from pipelines.admin import create_topics
 from pipelines.changelog import read_changelog
+from pipelines.control import Control, write_record
+from pipelines.errors import UnavailableError
 from pipelines.kafka_clients import new_producer, producer_options
+from pipelines.models.followed_model import FollowedModel
 from pipelines.models.promotion import promote
 from pipelines.models.store import open_store
 from pipelines.partitioner import partition_of
-from pipelines.predictions import model_of
+from pipelines.predictions import ModelId, model_of
 from pipelines.settings import Settings
 from pipelines.ticks import Tick, encode_tick
 from pipelines.verify.predictions import verify_predictions
@@ -161,3 +164,55 @@ def _assert_exact(settings: Settings) -> None:
     for sensor_id in SENSORS:
         assert found[sensor_id] == list(range(SAMPLES * ROUNDS))
         assert versions[sensor_id] == ["1", "2"]
+
+
+def test_a_version_that_is_not_ready_leaves_the_one_before_in_use(kafka: Stack) -> None:
+    settings = kafka.settings.model_copy(deep=True)
+    settings.inference.model, settings.inference.poll_s = "followed", 0.1
+    store = open_store(settings)
+    for version in ("1", "2"):
+        store.push("followed", version, small_model_files(name="followed", version=version))
+    promote(store, "followed", "1", "stable")
+    problems: list[str | None] = []
+    broken = {"2"}
+
+    def warm(model: ModelId) -> None:
+        if model.version in broken:
+            raise UnavailableError("no replica took it")
+
+    models = FollowedModel(settings, "followed-pipeline", warm, problems.append)
+
+    def runs(version: str) -> bool:
+        wanted = models.wanted()
+        return wanted is not None and wanted.id.version == version
+
+    wait_until("the stable version is ready", lambda: runs("1"))
+    promote(store, "followed", "2", "stable")
+    wait_until("the problem is told", lambda: problems[-1] is not None)
+    assert problems[-1] == "the wanted model is not ready, 1 goes on: no replica took it"
+    assert runs("1")
+    broken.clear()
+    wait_until("the new version is ready", lambda: runs("2"))
+    wait_until("the problem is over", lambda: problems[-1] is None)
+
+
+def test_the_control_record_names_the_channel(kafka: Stack) -> None:
+    settings = kafka.settings.model_copy(deep=True)
+    settings.inference.model, settings.inference.poll_s = "channelled", 0.1
+    store = open_store(settings)
+    for version in ("1", "2"):
+        store.push("channelled", version, small_model_files(name="channelled", version=version))
+    promote(store, "channelled", "1", "stable")
+    promote(store, "channelled", "2", "candidate")
+    models = FollowedModel(settings, "channelled-pipeline", lambda _: None, lambda _: None)
+    wait_until("the stable version is ready", lambda: models.wanted() is not None)
+    assert models.get(_wanted(models)).id.version == "1"
+    record = Control("channelled-pipeline", 1, 1, paused=False, model_channel="candidate")
+    write_record(settings.kafka, record)
+    wait_until("the candidate is ready", lambda: _wanted(models).version == "2")
+
+
+def _wanted(models: FollowedModel) -> ModelId:
+    wanted = models.wanted()
+    assert wanted is not None
+    return wanted.id
