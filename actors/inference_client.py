@@ -57,6 +57,7 @@ class ServeInfer:
                 called = getattr(self._handle, method).remote(*arguments)
                 return called.result(timeout_s=self._timeout_s)
             except TimeoutError:
+                self._handle = None
                 raise UnavailableError(
                     f"the application `{APPLICATION}` gave no answer in {self._timeout_s:g} s; "
                     "see that its replicas run (`imustream status`)"
