@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import pyarrow as pa
 from confluent_kafka import KafkaException, TopicPartition
 from msgspec.structs import replace
 
@@ -162,6 +163,7 @@ class ArchiveRun:
         self._commit({one.place: self._written(one) for one in due})
         for one in due:
             self._pending[one.place] = _beginning_at(one.place, self._marks[one.place])
+        pa.default_memory_pool().release_unused()
 
     def _written(self, pending: Pending) -> Mark:
         """Write a range's files and return the mark that says so; without rows it goes on."""
@@ -176,6 +178,8 @@ class ArchiveRun:
             self._store.put(path_of(file), content)
             files += 1
             content_bytes += len(content)
+        # Of several ranges written together only one is held twice, as rows and as files.
+        pending.pieces.clear()
         added = {
             "records": pending.records,
             "rows": pending.rows,

@@ -24,7 +24,6 @@ from pipelines.archive.archive_run import ArchiveRun
 from pipelines.archive.progress import archive_progress
 from pipelines.batching import RECEIVED_HEADER
 from pipelines.kafka_clients import (
-    REQUEST_TIMEOUT_S,
     new_producer,
     retry_transient,
     transactional_options,
@@ -44,6 +43,7 @@ from simulator.options import FleetOptions
 
 _HERE = Path(__file__).resolve().parent
 _FRAMES_A_TRANSACTION = 200
+_PATIENCE_S = 60.0
 MODEL = ModelId("velocity", "1", "0" * 64)
 
 
@@ -60,7 +60,7 @@ class ArchiveInput:
         self._operator = SensorProcessing(settings.processing)
         self._states = {p: self._operator.new_state(p) for p in range(topics.PARTITIONS)}
         self._producer = new_producer(transactional_options(settings.kafka, transactional_id, 30))
-        self._producer.init_transactions(REQUEST_TIMEOUT_S)
+        self._producer.init_transactions(_PATIENCE_S)
         self._transactions = 0
         self._ticks = itertools.count(1_700_000_000)
         self._raw_offset = dict.fromkeys(range(topics.PARTITIONS), 0)
@@ -85,7 +85,7 @@ class ArchiveInput:
         tick = next(self._ticks)
         for partition, mine in of_partition.items():
             self._write_partition(partition, mine, tick)
-        self._producer.commit_transaction(REQUEST_TIMEOUT_S)
+        self._producer.commit_transaction(_PATIENCE_S)
 
     def _write_partition(self, partition: int, payloads: list[Payload], tick: int) -> None:
         records: list[tuple[bytes | None, bytes, int]] = [
