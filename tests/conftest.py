@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from cluster.local.ports import settings_on_free_ports
@@ -16,6 +17,10 @@ from cluster.local.stack import PARTS, Stack
 
 # Ray reads some of it when it is imported, which the tests do after this file.
 os.environ.update(ray_environment())
+
+# How long an example takes says more of what else the machine does than of the code.
+hypothesis.settings.register_profile("imustream", deadline=None)
+hypothesis.settings.load_profile("imustream")
 
 SERVERS = ("kafka", "mosquitto", "documentdb")
 

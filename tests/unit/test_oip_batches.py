@@ -23,7 +23,7 @@ MODELS = [
 SESSIONS = [open_session(small_onnx(seed=k)) for k in (1, 2)]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(1, 3), st.integers(1, 3)), min_size=1))
 def test_each_request_of_a_batch_gets_what_it_would_have_got_alone(
     asked: list[tuple[int, int, int]],
