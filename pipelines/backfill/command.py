@@ -33,7 +33,7 @@ def backfill(
         float | None, typer.Option(help="Samples a second (Hz); else as set.")
     ] = None,
     parallel: Annotated[
-        int, typer.Option(min=0, help="Partitions at once; 0: one for each CPU Ray has.")
+        int, typer.Option(min=0, help="Partitions at once; 0: one for each CPU.")
     ] = 0,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a backfill that was cut short.")

@@ -5,9 +5,11 @@ again whose worker died; it goes on from the partition's manifest.
 """
 
 import logging
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any, Final
 
 import ray
@@ -24,12 +26,14 @@ _QUIET: Final[dict[str, Any]] = {"log_to_driver": False, "logging_level": loggin
 _OBJECT_STORE_BYTES: Final = 128 * 1024 * 1024
 """Enough: nothing but how far each partition is goes through it."""
 
+_LOG: Final = logging.getLogger(__name__)
+
 Show = Callable[[dict[int, Saved]], None]
 """Told how far each partition is."""
 
 
 def run_all(items: Sequence[PartitionRun], settings: Settings, parallel: int, show: Show) -> None:
-    """Replay all partitions, ``parallel`` at once (0: as many as Ray has CPUs for).
+    """Replay all partitions, ``parallel`` at once (0: as there are CPUs).
 
     Raises:
         ImustreamError: one could not be replayed; what the others have done is kept.
@@ -59,7 +63,7 @@ def _run_shown(
     dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
         replay,
         num_cpus=1,
-        compute=ray.data.TaskPoolStrategy(size=parallel or None),
+        compute=ray.data.TaskPoolStrategy(size=parallel or _real_cpus()),
     )
     outcome: list[Any] = []
 
@@ -78,6 +82,12 @@ def _run_shown(
     if isinstance(found, Exception):
         raise found
     return [row["failure"] for row in found if row["failure"]]
+
+
+def _real_cpus() -> int | None:
+    """Return the CPUs of this machine if Ray has no other, as Ray may have been told of more."""
+    nodes: list[Any] = ray.nodes()  # type: ignore[no-untyped-call]
+    return os.cpu_count() if len(nodes) == 1 else None
 
 
 def _without_state(saved: Saved) -> Saved:
@@ -100,6 +110,16 @@ class _Board:
 @contextmanager
 def _connected(settings: RaySettings) -> Iterator[None]:
     """Join the Ray cluster that runs, or start one in this process for as long as it takes."""
+    # Ray tells of its workers on standard output, where our result is to stand alone.
+    with redirect_stdout(sys.stderr):
+        _connect(settings)
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+def _connect(settings: RaySettings) -> None:
     if not _joined(settings):
         ray.init(
             address=_LOCAL,
@@ -111,10 +131,6 @@ def _connected(settings: RaySettings) -> Iterator[None]:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 def _joined(settings: RaySettings) -> bool:
@@ -123,5 +139,6 @@ def _joined(settings: RaySettings) -> bool:
     try:
         ray.init(address=settings.address, namespace=settings.namespace, **_QUIET)
     except (ConnectionError, RuntimeError, ValueError):
+        _LOG.warning("no Ray cluster at %s: one is started for this run", settings.address)
         return False
     return True
