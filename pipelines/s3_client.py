@@ -27,6 +27,7 @@ _MISTAKES = frozenset(
         "NoSuchBucket",
         "PermanentRedirect",
         "SignatureDoesNotMatch",
+        "XAdminUserNotFound",
     }
 )
 

@@ -88,8 +88,9 @@ def _ago(time_us: int | None) -> float | None:
 
 
 def _print_status(url: str, staleness_s: float, found: "list[TopicProgress]") -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from cluster.table_console import table_console
 
     titles = ("Topic", "Rows", "Files", "MB", "Lag", "Oldest waits", "Committed")
     table = Table(*titles, box=None, pad_edge=False)
@@ -104,14 +105,15 @@ def _print_status(url: str, staleness_s: float, found: "list[TopicProgress]") ->
             "" if waits is None else f"{waits:,.0f} s",
             "never" if committed is None else f"{committed:,.0f} s ago",
         )
-    console = Console(highlight=False)
+    console = table_console()
     console.print(f"Archive: {url} (a record waits {staleness_s:g} s at most)", markup=False)
     console.print(table)
 
 
 def _print_verified(rows: "list[StageRow]", seconds: float) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from cluster.table_console import table_console
 
     names = ("files", "rows", "compared")
     table = Table("", *names, "lost", "doubled", "wrong", "lag", box=None, pad_edge=False)
@@ -120,7 +122,7 @@ def _print_verified(rows: "list[StageRow]", seconds: float) -> None:
         checked = [sum(row.checked.get(name, 0) for row in mine) for name in names]
         found = [sum(getattr(row, n) for row in mine) for n in ("lost", "doubled", "wrong", "lag")]
         table.add_row(stage, *(f"{value:,}" for value in [*checked, *found]))
-    console = Console(highlight=False)
+    console = table_console()
     console.print(table)
     differences = [difference for row in rows for difference in row.differences]
     for line in [note for row in rows for note in row.notes]:

@@ -107,12 +107,12 @@ def _session(session_id: str) -> dict[str, Any] | None:
 
 
 def _print(page: "Page") -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from cluster.session_lines import COLUMNS, cells
+    from cluster.table_console import table_console
 
-    console = Console(highlight=False)
+    console = table_console()
     if not page.sessions:
         console.print("No session matches.")
         return

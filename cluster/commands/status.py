@@ -66,10 +66,11 @@ def _pipelines(settings: "Settings") -> list[dict[str, Any]]:
 def _print(
     stack: "Stack", processes: list[dict[str, Any]], pipelines: list[dict[str, Any]]
 ) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    from cluster.table_console import table_console
+
+    console = table_console()
     if not processes:
         console.print(f"imustream is not up ({stack.folder.path}): start it with `imustream up`")
         return

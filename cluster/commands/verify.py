@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.table import Table
 
     from pipelines.verify import VerifyResult
@@ -96,13 +98,13 @@ def verify(
 
 
 def _print(result: "VerifyResult") -> None:
-    from rich.console import Console
+    from cluster.table_console import table_console
 
-    console = Console()
+    console = table_console()
     if result.partitions:
         console.print(_partitions_table(result))
-    if result.stages:
-        console.print(_stages_table(result))
+    for line in _stage_lines(result):
+        console.print(line, markup=False)
     for unproved in result.unproved:
         console.print(unproved, markup=False)
     for note in result.notes:
@@ -142,24 +144,17 @@ def _partitions_table(result: "VerifyResult") -> "Table":
     return table
 
 
-def _stages_table(result: "VerifyResult") -> "Table":
-    """Return one row for each stage after the first, summed over its partitions."""
+def _stage_lines(result: "VerifyResult") -> "Iterator[str]":
+    """Give a line for each stage after the first, summed over its partitions."""
     from collections import Counter
 
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(title="The stages after it", box=SIMPLE_HEAD, padding=(0, 1), show_edge=False)
-    table.add_column("stage", no_wrap=True)
-    table.add_column("checked")
-    for title in _SUMS:
-        table.add_column(title, justify="right", no_wrap=True)
     for stage in dict.fromkeys(row.stage for row in result.stages):
         rows = [row for row in result.stages if row.stage == stage]
         checked: Counter[str] = Counter()
         for row in rows:
             checked.update(row.checked)
-        words = [f"{number:,} {name.replace('_', ' ')}" for name, number in checked.items()]
-        sums = [sum(getattr(row, name) for row in rows) for name in _SUMS]
-        table.add_row(stage, ", ".join(words), *(f"{total:,}" for total in sums))
-    return table
+        sums = ", ".join(f"{name} {sum(getattr(row, name) for row in rows):,}" for name in _SUMS)
+        words = ", ".join(
+            f"{number:,} {name.replace('_', ' ')}" for name, number in checked.items()
+        )
+        yield f"{stage}: {sums} ({words})"
