@@ -139,6 +139,7 @@ def test_a_group_tells_which_sensors_and_times_it_has() -> None:
         assert (time.min, time.max) == (START_US, START_US + 14_999)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=20), st.integers(1, 30))
 def test_groups_cover_all_rows_and_keep_whole_what_fits(counts: list[int], most: int) -> None:
     rank = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
