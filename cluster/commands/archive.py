@@ -116,12 +116,14 @@ def _print_verified(rows: "list[StageRow]", seconds: float) -> None:
     from cluster.table_console import table_console
 
     names = ("files", "rows", "compared")
-    table = Table("", *names, "lost", "doubled", "wrong", "lag", box=None, pad_edge=False)
+    table = Table("Topic", *names, "lost", "doubled", "wrong", "lag", box=None, pad_edge=False)
     for stage in dict.fromkeys(row.stage for row in rows):
         mine = [row for row in rows if row.stage == stage]
         checked = [sum(row.checked.get(name, 0) for row in mine) for name in names]
         found = [sum(getattr(row, n) for row in mine) for n in ("lost", "doubled", "wrong", "lag")]
-        table.add_row(stage, *(f"{value:,}" for value in [*checked, *found]))
+        table.add_row(
+            stage.removeprefix("archive of "), *(f"{value:,}" for value in [*checked, *found])
+        )
     console = table_console()
     console.print(table)
     differences = [difference for row in rows for difference in row.differences]

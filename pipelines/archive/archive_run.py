@@ -99,7 +99,7 @@ class ArchiveRun:
         for place, records in arrived.records.items():
             self._take_in(self._pending[place], records, now_s)
         for place, end in arrived.ends.items():
-            self._pending[place].skip_to(end)
+            self._pending[place].skip_to(end, now_s)
         due = [one for one in self._pending.values() if one.due(self._bounds, now_s)]
         waiting = [one for one in self._pending.values() if one not in due]
         due += largest_beyond(waiting, self._bounds.max_buffer_bytes)
@@ -207,9 +207,10 @@ class ArchiveRun:
             where = self._settings.kafka.bootstrap_servers
             raise unavailable(error, f"reading {place.topic} again", where) from None
         pending = _beginning_at(place, mark)
+        now_s = time.monotonic()
         if records := found.records.get(place, []):
-            self._take_in(pending, records, time.monotonic())
-        pending.skip_to(end)
+            self._take_in(pending, records, now_s)
+        pending.skip_to(end, now_s)
         return pending
 
     def _assign(self) -> None:

@@ -54,9 +54,15 @@ class Pending:
             self._first_us = kept[0].timestamp_us
         self._last_us = kept[-1].timestamp_us
 
-    def skip_to(self, offset: int) -> None:
-        """Take in that no record stands before ``offset``: markers of transactions own offsets."""
-        self.position = max(self.position, offset)
+    def skip_to(self, offset: int, now_s: float) -> None:
+        """Take in that no record stands before ``offset``: markers of transactions own offsets.
+
+        That is committed in its time too, as everything is: else a lag of markers would stay.
+        """
+        if offset > self.position:
+            self.position = offset
+            if self._began_s is None:
+                self._began_s = now_s
 
     def due(self, bounds: ArchiveSettings, now_s: float) -> bool:
         """Whether a bound is reached."""

@@ -9,6 +9,7 @@ import pytest
 
 from cluster.local.stack import Stack
 from pipelines import topics
+from pipelines.archive.progress import archive_progress
 from pipelines.control import Control, read_control, write_record
 from pipelines.generation import wait_for_generation
 from pipelines.kafka_clients import new_producer, producer_options
@@ -58,6 +59,7 @@ def test_a_folder_holds_every_row_of_the_six_topics(
     settings = new_archive(stack.settings, f"file://{tmp_path}")
     with archiving(settings):
         wait_until(lambda: all_archived(settings), "all archived", 60)
+        wait_until(lambda: sum(p.lag for p in archive_progress(settings)) == 0, "no lag at all", 60)
     compared = proved(settings)
     assert compared.keys() == set(topics.SINKS[topics.ARCHIVE])
     assert min(compared.values()) > 0

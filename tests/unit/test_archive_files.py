@@ -66,7 +66,7 @@ def test_a_range_gives_the_same_bytes_however_it_was_polled_and_after_any_restar
     end = records[-1].offset + 3
     at_once = Pending(_PLACE, 0)
     at_once.add(records, 0.0)
-    at_once.skip_to(end)
+    at_once.skip_to(end, 1.0)
     # Polled in pieces; what came before the first row was committed as without rows, and is not
     # read again after a restart.
     leading = next(i for i, rows in enumerate(streams) if rows is not None)
@@ -76,7 +76,7 @@ def test_a_range_gives_the_same_bytes_however_it_was_polled_and_after_any_restar
     edges = sorted({skipped, len(records), *(c for c in cuts if skipped < c < len(records))})
     for first, last in itertools.pairwise(edges):
         in_pieces.add(records[first:last], 1.0)
-    in_pieces.skip_to(end)
+    in_pieces.skip_to(end, 1.0)
     assert _written(in_pieces) == _written(at_once)
 
 
@@ -139,6 +139,7 @@ def test_a_group_tells_which_sensors_and_times_it_has() -> None:
         assert (time.min, time.max) == (START_US, START_US + 14_999)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=20), st.integers(1, 30))
 def test_groups_cover_all_rows_and_keep_whole_what_fits(counts: list[int], most: int) -> None:
     rank = np.repeat(np.arange(len(counts), dtype=np.int32), counts)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines import topics
@@ -31,6 +31,7 @@ def test_a_row_lies_in_the_hour_of_its_own_time(time_us: int, folder: str) -> No
     assert path == f"imu-data-all/{folder}/imu-data-all+3+120-560.parquet"
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(topics.SINKS[topics.ARCHIVE]),
     st.integers(0, 9),

@@ -17,9 +17,17 @@ def _with(windows: int) -> Pending:
 
 
 def test_an_empty_range_is_never_due() -> None:
+    assert not Pending(_PLACE, 10).due(_BOUNDS, 1e9)
+
+
+def test_offsets_that_hold_no_record_are_committed_in_their_time() -> None:
     pending = Pending(_PLACE, 10)
-    pending.skip_to(12)
+    pending.skip_to(10, 100.0)
     assert not pending.due(_BOUNDS, 1e9)
+    pending.skip_to(12, 100.0)
+    assert not pending.due(_BOUNDS, 104.9)
+    assert pending.due(_BOUNDS, 105.0)
+    assert (pending.rows, pending.position) == (0, 12)
 
 
 def test_rows_make_it_due() -> None:

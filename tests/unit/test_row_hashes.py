@@ -1,7 +1,7 @@
 """Hashes of rows: they find which rows differ, whatever the order."""
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.verify.row_hashes import row_hashes, same_rows, unmatched
@@ -23,6 +23,7 @@ def _hashes(rows: list[tuple[str | None, int, float, bool]]):  # type: ignore[no
     return row_hashes(_table(rows), ["s", "i", "f", "b"])
 
 
+@settings(deadline=None)
 @given(_rows, st.randoms())
 def test_the_order_of_rows_makes_no_difference(rows: list, random) -> None:  # type: ignore
     mixed = list(rows)
@@ -31,6 +32,7 @@ def test_the_order_of_rows_makes_no_difference(rows: list, random) -> None:  # t
     assert [len(left) for left in unmatched(_hashes(rows), _hashes(mixed))] == [0, 0]
 
 
+@settings(deadline=None)
 @given(_rows, _rows)
 def test_what_is_on_one_side_only_is_named_as_often_as_it_is_there(one: list, other: list) -> None:  # type: ignore
     def known(row):  # type: ignore[no-untyped-def]
