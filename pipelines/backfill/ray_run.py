@@ -6,6 +6,7 @@ again whose worker died; it goes on from the partition's manifest.
 
 import logging
 import os
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,7 @@ from pipelines.errors import ImustreamError, UnavailableError
 from pipelines.settings import RaySettings, Settings
 
 _LOOK_S: Final = 0.5
+_ANSWER_WAIT_S: Final = 5.0
 _LOCAL: Final = "local"
 _QUIET: Final[dict[str, Any]] = {"log_to_driver": False, "logging_level": logging.ERROR}
 _OBJECT_STORE_BYTES: Final = 128 * 1024 * 1024
@@ -137,8 +139,25 @@ def _joined(settings: RaySettings) -> bool:
     if settings.address == _LOCAL:
         return False
     try:
+        if not answers(settings.address):
+            raise ConnectionError
         ray.init(address=settings.address, namespace=settings.namespace, **_QUIET)
     except (ConnectionError, RuntimeError, ValueError):
         _LOG.warning("no Ray cluster at %s: one is started for this run", settings.address)
+        return False
+    return True
+
+
+def answers(address: str) -> bool:
+    """Say whether something listens at ``host:port``; Ray itself would wait for two minutes.
+
+    Of an address of another form, such as ``auto``, only Ray can tell.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "/" in host:
+        return True
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER_WAIT_S).close()
+    except OSError:
         return False
     return True

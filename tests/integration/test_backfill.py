@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from cluster.setup.paths import ROOT
 from pipelines import topics
 from pipelines.archive.folder_store import FolderStore
 from pipelines.archive.schemas import SCHEMAS
+from pipelines.backfill.ray_run import answers
 from simulator.options import FleetOptions
 from tests.unit.archived_fleet import FAULTY, START_US, fleet_records, write_raw
 
@@ -109,6 +111,14 @@ def test_killed_in_the_middle_and_resumed_it_leaves_the_files_of_one_run(
     assert {**resumed, "target": once["target"]} == once
     assert data(tmp_path / "killed") == data(tmp_path / "once")
     assert killed_at < len(data(tmp_path / "once"))
+
+
+def test_a_ray_cluster_that_is_away_is_not_waited_for() -> None:
+    assert answers("auto")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        assert answers(address)
+    assert not answers(address)
 
 
 def test_a_wrong_option_is_one_line_and_exit_code_2(archive: Path, tmp_path: Path) -> None:
