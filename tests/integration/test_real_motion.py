@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
 from topic_reader import read_topic, wait_until
 
 from cluster.bench.backlog_progress import wait_until_drained
@@ -61,8 +62,33 @@ def test_every_sample_of_a_recording_is_in_one_motion_window(stack: Stack, repor
     wait_until("the windows of every recording", lambda: windows_of(stack) == expected)
 
 
-def test_verify_proves_a_replay_from_publish_to_windows(stack: Stack, report: Path) -> None:
+def sessions_of(stack: Stack) -> list[dict[str, Any]]:
+    """The sessions of the replayed sensors in MongoDB."""
+    mongo = stack.settings.mongo
+    client: MongoClient[dict[str, Any]] = MongoClient(mongo.uri.get_secret_value())
+    with client:
+        found = client[mongo.database]["sessions"].find()
+        return [s["session"] for s in found if s["session"]["sensor_id"].startswith(PREFIX)]
+
+
+def test_every_recording_is_a_session_with_the_models_velocity(stack: Stack, report: Path) -> None:
+    wait_until(
+        "a session of each sensor, amended by its velocity windows",
+        lambda: len([s for s in sessions_of(stack) if s["velocity_windows"]]) == SENSORS,
+    )
+    for session in sessions_of(stack):
+        assert session["velocity_max"] >= 0
+        assert session["distance_m"] >= 0
+        assert session["acc_mag_max"] > 1.0
+
+
+def test_verify_proves_a_replay_from_publish_to_the_documents(stack: Stack, report: Path) -> None:
     wait_until_drained(stack.settings)
     result = verify(stack.settings, report)
     assert result.ok, result.differences[:5]
     assert not result.unproved
+    predicted = sum(
+        row.checked["predicted"] for row in result.stages if row.stage == "ml-inference"
+    )
+    sent = json.loads(report.read_text())
+    assert predicted >= sum(sent["replay"]["samples"])
