@@ -5,23 +5,26 @@ follows it. Of the other changelogs only the ledgers matter, and each transactio
 begins near their ends. Values stay as they came; they are decoded when somebody asks.
 """
 
+import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from pipelines import topics
 from pipelines.compacted import reader
 from pipelines.control import ControlState, fold
 from pipelines.errors import UnavailableError
-from pipelines.kafka_clients import Options
+from pipelines.kafka_clients import Options, reason
 from pipelines.ledger import LEDGER_KEY
 from pipelines.settings import KafkaSettings
 from pipelines.sinks.sink_offsets import Place
 from serve.consumer_thread import ConsumerThread
+
+log = logging.getLogger(__name__)
 
 Values = Mapping[int, Mapping[bytes, bytes]]
 """Raw values by partition and key."""
@@ -34,9 +37,17 @@ _SAMPLE_S = 1.0
 _SAMPLES = 6
 """Rates are taken over the last five seconds."""
 
-_TAIL_OFFSETS = 100
-_NEAR_END: Final = -2_000 - _TAIL_OFFSETS
-"""librdkafka's way to say: so many offsets before the end."""
+_TAIL_OFFSETS: Final = 100
+"""So near to its end is a changelog begun of which only the ledgers matter."""
+_ANSWER_S = 2.0
+
+
+class Span(NamedTuple):
+    """What a partition held when it was begun: ``low``, ``end``; reading began at ``begin``."""
+
+    low: int
+    begin: int
+    end: int
 
 
 class LedgerSample(NamedTuple):
@@ -58,12 +69,12 @@ class KafkaView:
         self._states: dict[int, dict[bytes, bytes]] = {p: {} for p in range(topics.PARTITIONS)}
         self._ledgers: dict[Place, bytes] = {}
         self._control = ControlState()
-        self._begins = {Place(topics.CONTROL, 0): OFFSET_BEGINNING}
-        for partition in range(topics.PARTITIONS):
-            self._begins[Place(state_changelog, partition)] = OFFSET_BEGINNING
-            for changelog in ledger_changelogs:
-                self._begins[Place(changelog, partition)] = _NEAR_END
-        self._unread = set(self._begins)
+        followed = [state_changelog, *ledger_changelogs]
+        self._places = [Place(topics.CONTROL, 0)] + [
+            Place(topic, partition) for topic in followed for partition in range(topics.PARTITIONS)
+        ]
+        self._ledger_changelogs = frozenset(ledger_changelogs)
+        self._unread: dict[Place, Span] | None = None
         self._samples: deque[LedgerSample] = deque(maxlen=_SAMPLES)
         self._lock = threading.Lock()
         self.thread = ConsumerThread("kafka-view", self._new_consumer, self._follow)
@@ -95,7 +106,7 @@ class KafkaView:
             return (self._samples[0] if self._samples else now), now
 
     def _require_read(self) -> None:
-        if self._unread:
+        if self._unread is None or self._unread:
             raise UnavailableError(
                 f"the changelogs and {topics.CONTROL} are not read to their ends yet; if this "
                 f"lasts, see that Kafka {self._settings.bootstrap_servers} runs and has the topics"
@@ -105,11 +116,12 @@ class KafkaView:
         return LedgerSample(time.monotonic(), dict(self._ledgers))
 
     def _new_consumer(self) -> Consumer:
-        consumer = reader(self._settings, "imustream-api", _FETCHING)
-        consumer.assign([TopicPartition(*place, begin) for place, begin in self._begins.items()])
-        return consumer
+        return reader(self._settings, "imustream-api", _FETCHING)
 
     def _follow(self, consumer: Consumer) -> None:
+        if self._unread is None:
+            self._begin(consumer)
+            return
         messages = consumer.consume(_MOST_RECORDS, _CONSUME_S)
         with self._lock:
             for message in messages:
@@ -119,16 +131,43 @@ class KafkaView:
                 if time.monotonic() - last_s >= _SAMPLE_S:
                     self._samples.append(self._sample())
 
+    def _begin(self, consumer: Consumer) -> None:
+        """Begin to read, once the brokers say from where to where.
+
+        A busy partition never tells of its end: each fetch of it brings more.
+        """
+        try:
+            spans = {place: self._span(consumer, place) for place in self._places}
+        except KafkaException as error:
+            log.info("Kafka does not say what changelogs hold: %s", reason(error))
+            time.sleep(_CONSUME_S)
+            return
+        consumer.assign([TopicPartition(*place, span.begin) for place, span in spans.items()])
+        with self._lock:
+            self._unread = {place: span for place, span in spans.items() if span.end > span.low}
+
+    def _span(self, consumer: Consumer, place: Place) -> Span:
+        answer = consumer.get_watermark_offsets(TopicPartition(*place), timeout=_ANSWER_S)
+        if answer is None:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"offsets of {place}"))
+        low, end = answer
+        of_ledgers = place.topic in self._ledger_changelogs
+        return Span(low, max(low, end - _TAIL_OFFSETS) if of_ledgers else low, end)
+
     def _take(self, message: Message, consumer: Consumer) -> None:
-        topic, key = message.topic(), message.key()
+        topic = message.topic()
         if topic is None:
             return
         place = Place(topic, message.partition() or 0)
         error = message.error()
-        if error is not None:
-            if error.code() == KafkaError._PARTITION_EOF:
-                self._reached_end(place, consumer)
-            return
+        if error is None:
+            self._keep(place, message)
+        at_end = error is not None and error.code() == KafkaError._PARTITION_EOF
+        if error is None or at_end:
+            self._see_whether_read(place, message.offset() or 0, consumer, at_end=at_end)
+
+    def _keep(self, place: Place, message: Message) -> None:
+        topic, key = place.topic, message.key()
         if key is None:
             return
         value = message.value()
@@ -143,10 +182,21 @@ class KafkaView:
         else:
             self._states[place.partition][key] = value
 
-    def _reached_end(self, place: Place, consumer: Consumer) -> None:
-        if self._begins[place] == _NEAR_END and place not in self._ledgers:
-            # It may stand further back: read all, once.
-            self._begins[place] = OFFSET_BEGINNING
-            consumer.seek(TopicPartition(*place, OFFSET_BEGINNING))
+    def _see_whether_read(
+        self, place: Place, offset: int, consumer: Consumer, *, at_end: bool
+    ) -> None:
+        """See whether all that a partition held when it was begun is read, and its ledger seen."""
+        if not self._unread or place not in self._unread:
             return
-        self._unread.discard(place)
+        span = self._unread[place]
+        if offset < span.end - 1:
+            return
+        if place.topic in self._ledger_changelogs and place not in self._ledgers:
+            if span.begin > span.low:
+                # It stands further back: read all.
+                self._unread[place] = span._replace(begin=span.low)
+                consumer.seek(TopicPartition(*place, span.low))
+                return
+            if not at_end:
+                return
+        del self._unread[place]

@@ -1,5 +1,6 @@
 """What people see of the pipelines: all of them, from changelogs and from the sinks' marks."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -97,6 +98,33 @@ def test_a_ledger_far_back_in_a_changelog_is_found_and_followed(servers: Stack) 
         with pipeline.transaction():
             pipeline.changelog(name, 3, b"ledger", _ledger(name, 3, 80))
         eventually(lambda: observation.pipeline(name).counts == {"records": 80}, "its next ledger")
+
+
+def test_changelogs_that_never_come_to_rest_are_read(servers: Stack) -> None:
+    pipeline = Pipeline(servers.settings.kafka)
+    name = "ml-inference"
+    over = threading.Event()
+
+    def write() -> None:
+        records = 0
+        while not over.is_set():
+            records += 1
+            with pipeline.transaction():
+                for partition in range(topics.PARTITIONS):
+                    pipeline.changelog(
+                        name, partition, b"ledger", _ledger(name, partition, records)
+                    )
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    try:
+        with observing(servers.settings) as observation:
+            eventually(lambda: report_of(observation, name) is not None, "a report")
+            eventually(lambda: observation.pipeline(name).records_per_s > 0, "a rate")
+            assert len(observation.pipeline(name).partitions) == topics.PARTITIONS
+    finally:
+        over.set()
+        writing.join()
 
 
 def test_a_sink_shows_its_marks_lag_rate_and_counts(servers: Stack, writer: SessionFeed) -> None:
