@@ -36,6 +36,9 @@ FETCH: Options = {"fetch.min.bytes": 64 * 1024, "fetch.wait.max.ms": 8}
 """Fetch a few times a turn, not each time a record comes: each fetch costs the broker as much as
 some twenty records."""
 
+BACKLOG_BYTES = 4 * 1024 * 1024
+"""A turn of this much shows a backlog, however few its records: the next one waits for no more."""
+
 _LEDGER_HEADERS = ((CONTENT_TYPE, JSON_TYPE.encode()),)
 _GROUP_OFFSETS_S = 1.0
 _STUCK_S = 10.0
@@ -86,7 +89,8 @@ class Slot(Generic[State]):
         self._committer = ThreadPoolExecutor(1, f"commit-{identity.slot}")
         self._under_way: Future[list[TopicPartition]] | None = None
         self._group_offsets_due_s = 0.0
-        self.turn_s = (settings.slot.turn_ms if turn_ms is None else turn_ms) / 1000
+        self._turn_s = (settings.slot.turn_ms if turn_ms is None else turn_ms) / 1000
+        self.turn_s = self._turn_s
         self.commits = 0
         self.last_commit_us = 0
 
@@ -140,6 +144,8 @@ class Slot(Generic[State]):
         except KafkaException as error:
             where = self._settings.kafka.bootstrap_servers
             raise unavailable(error, f"reading {self._topic}", where) from None
+        size = sum(sum(map(len, batch.values)) for batch in batches.values())
+        self.turn_s = 0.0 if size >= BACKLOG_BYTES else self._turn_s
         fresh = {p: self._owned[p].replay(batch) for p, batch in batches.items()}
         turns = {p: turn for p, turn in fresh.items() if turn is not None}
         if turns:

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from cluster.bench.backlog_progress import LedgerFollower, end_offsets, wait_until_drained
 from cluster.bench.cpu import CpuMeter
-from cluster.bench.drain import DrainRun, Report, drained, make_backlog, wait_until_paused
+from cluster.bench.drain import DrainRun, Point, Report, drained, make_backlog, wait_until_paused
 from pipelines import topics
 from pipelines.batching import group
-from pipelines.control import change_control
+from pipelines.control import change_control, read_control
 from pipelines.errors import PipelineStoppedError, UnavailableError
 from pipelines.kafka_clients import consumer_options, new_consumer
 from pipelines.models.model_files import Model
@@ -24,6 +24,7 @@ from pipelines.settings import Settings
 from pipelines.verify.predictions import verify_predictions
 
 PIPELINE: Final = MlInference.name
+START_TIMEOUT_S: Final = 120.0
 _READ_S: Final = 10.0
 
 
@@ -43,7 +44,8 @@ def measure_inference(
 ) -> dict[str, Any]:
     """Make a backlog of samples before the paused pipeline, go on, and return how fast it drained.
 
-    Before, onnxruntime runs the same sequences in this process, with nothing else to do.
+    Before, onnxruntime runs the same sequences in this process, with nothing else to do. The
+    archive, which would read the same backlog at the same time, is paused meanwhile.
 
     Raises:
         UnavailableError: the stack does not run, or the backlog did not drain.
@@ -52,7 +54,11 @@ def measure_inference(
     follower = LedgerFollower(settings, PIPELINE)
     model = _stable(settings)
     report("pausing the pipeline")
+    archiving = read_control(settings.kafka).pipelines.get(topics.ARCHIVE)
+    pause_archive = archiving is not None and not archiving.paused
     record = change_control(settings.kafka, PIPELINE, paused=True)
+    if pause_archive:
+        change_control(settings.kafka, topics.ARCHIVE, paused=True)
     try:
         wait_until_paused(settings, PIPELINE, follower)
         begins = {p: follower.next_offset(p) for p in range(topics.PARTITIONS)}
@@ -62,23 +68,28 @@ def measure_inference(
         wait_until_drained(settings, ("sensor-processing",))
         report("running the same sequences by onnxruntime alone")
         alone = _alone(settings, model, begins)
+        change_control(settings.kafka, PIPELINE, paused=False)
+        report("draining")
+        ends = end_offsets(settings, topics.TRANSFORMED)
+        first = _first_commit(follower)
         cpu = CpuMeter(stack_id)
+        _, last = drained(follower, ends)
+        spent = cpu.seconds()
     finally:
         change_control(settings.kafka, PIPELINE, paused=False)
-    report("draining")
-    before = follower.samples()
-    first, last = drained(follower, end_offsets(settings, topics.TRANSFORMED))
-    spent = cpu.seconds()
+        if pause_archive:
+            change_control(settings.kafka, topics.ARCHIVE, paused=False)
     follower.close()
     report("proving that nothing is lost or doubled")
     lost, doubled = _proof(settings)
-    rate = (last.samples - first.samples) / (last.at_s - first.at_s)
+    samples = last.samples - first.samples
+    rate = samples / (last.at_s - first.at_s)
     raw_rate = alone.samples / alone.onnxruntime_s
     return {
         "samples_per_s": round(rate),
         "onnxruntime_samples_per_s": round(raw_rate),
         "share": round(rate / raw_rate, 3),
-        "samples": last.samples - before,
+        "samples": samples,
         "seconds": round(last.at_s - first.at_s, 2),
         "model": f"{model.id.name} {model.id.version}",
         "hidden_units": model.hidden_units,
@@ -90,11 +101,20 @@ def measure_inference(
         "stages": {
             "operator_alone": {"samples_per_cpu_s": round(alone.samples / alone.rest_cpu_s)},
             **{
-                part: {"cpu_s": s, "samples_per_cpu_s": round((last.samples - before) / s)}
+                part: {"cpu_s": s, "samples_per_cpu_s": round(samples / s)}
                 for part, s in spent.items()
             },
         },
     }
+
+
+def _first_commit(follower: LedgerFollower) -> Point:
+    """Return the first commit that did any samples: from then on the slot is at work."""
+    before, deadline_s = follower.samples(), time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline_s:
+        if follower.poll(0.02) and follower.samples() > before:
+            return Point(time.monotonic(), follower.samples())
+    raise UnavailableError(f"{PIPELINE} did not go on in {START_TIMEOUT_S:g} s; see its status")
 
 
 def _stable(settings: Settings) -> Model:
