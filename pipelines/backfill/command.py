@@ -27,8 +27,14 @@ def backfill(
         str | None, typer.Option(help="The archive to read; else the one that is set.")
     ] = None,
     pipelines: Annotated[
-        str, typer.Option(help="What to run, comma-separated; sensor-processing always runs.")
+        str,
+        typer.Option(
+            help="Comma-separated; sensor-processing always runs, ml-inference by request."
+        ),
     ] = "sensor-processing,session-aggregation",
+    model: Annotated[
+        str | None, typer.Option(help="NAME@VERSION for ml-inference; else the stable one.")
+    ] = None,
     sample_rate_hz: Annotated[
         float | None, typer.Option(help="Samples a second (Hz); else as set.")
     ] = None,
@@ -64,6 +70,7 @@ def backfill(
         span=parse_span(start, end),
         sensors=parse_choice(sensors),
         pipelines=parse_pipelines(pipelines),
+        model=model,
         parallel=parallel,
         resume=resume,
     )

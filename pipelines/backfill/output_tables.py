@@ -5,7 +5,7 @@ that made the row, which does not depend on how the input is cut into batches.
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,10 +14,9 @@ from pipelines import topics
 from pipelines.archive.record import Record
 from pipelines.archive.rows import rows_of
 from pipelines.archive.schemas import TIME_COLUMN
+from pipelines.backfill.chain import OFFSET_HEADER, is_tick
 from pipelines.backfill.time_span import TimeSpan
 from pipelines.records import Output
-
-_TICK: Final = (topics.CONTENT_TYPE, topics.TICK_TYPE.encode())
 
 
 def tables_of(outputs: Iterable[Output], span: TimeSpan) -> dict[str, pa.Table]:
@@ -27,7 +26,7 @@ def tables_of(outputs: Iterable[Output], span: TimeSpan) -> dict[str, pa.Table]:
     """
     records: dict[str, list[Record]] = {}
     for output in outputs:
-        if _TICK not in output.headers:
+        if not is_tick(output):
             records.setdefault(output.topic, []).append(_record(output))
     tables = {topic: _rows(topic, of_topic, span) for topic, of_topic in records.items()}
     return {topic: table for topic, table in tables.items() if len(table)}
@@ -38,12 +37,14 @@ def _record(output: Output) -> Record:
     offset = -1
     if output.topic == topics.DEAD_LETTERS:
         offset = int(headers["source"].rsplit(b"/", 1)[1])
+    elif OFFSET_HEADER in headers:
+        offset = int(headers[OFFSET_HEADER])
     return Record(offset, output.key, output.value, headers, timestamp_us=0)
 
 
 def _rows(topic: str, records: list[Record], span: TimeSpan) -> pa.Table:
     table = _within(rows_of(topic, records), TIME_COLUMN[topic], span)
-    if topic == topics.DEAD_LETTERS:
+    if topic in (topics.DEAD_LETTERS, topics.PREDICTIONS):
         return table
     if topic == topics.TRANSFORMED:
         offsets = table["raw_offset"]

@@ -13,6 +13,9 @@ from pipelines.backfill.raw_archive import read_records
 from pipelines.backfill.replay import Replay, Saved
 from pipelines.backfill.request import Request, manifest_path
 from pipelines.errors import DataError
+from pipelines.models.model_files import Model
+from pipelines.models.store import open_store
+from pipelines.predictions import ModelId
 from pipelines.settings import Settings
 
 
@@ -40,8 +43,9 @@ def run_partition(item: PartitionRun, settings: Settings) -> Iterator[Saved]:
     partition = item.plan.partition
     saved = read_manifest(target, partition)
     request = item.request
+    model = None if request.model is None else _model(request.model, settings)
     replay = Replay(
-        item.plan, request.span, request.pipelines, settings, request.code_version, saved
+        item.plan, request.span, request.pipelines, settings, request.code_version, saved, model
     )
     yield replay.saved
     if replay.saved.done:
@@ -72,3 +76,13 @@ def read_manifest(target: ObjectStore, partition: int) -> Saved | None:
         raise DataError(
             f"the target's {path} is no manifest ({error}); choose another target"
         ) from None
+
+
+def _model(asked: ModelId, settings: Settings) -> Model:
+    model = open_store(settings).load(asked.name, asked.version)
+    if model.id != asked:
+        raise DataError(
+            f"the model store's {asked.name} version {asked.version} has SHA-256 "
+            f"{model.id.sha256}, and this backfill was begun with {asked.sha256}"
+        )
+    return model

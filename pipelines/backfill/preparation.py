@@ -8,6 +8,7 @@ import pipelines
 from pipelines import topics
 from pipelines.archive.layout import ArchivedHour
 from pipelines.archive.object_store import ObjectStore, store_at
+from pipelines.backfill.fixed_model import choose_model
 from pipelines.backfill.partition_run import PartitionRun
 from pipelines.backfill.plan import (
     FileTimes,
@@ -23,6 +24,8 @@ from pipelines.backfill.target import absolute, plan_there
 from pipelines.backfill.time_span import TimeSpan
 from pipelines.errors import ConfigurationError, DataError
 from pipelines.frame_format import SAMPLE_BYTES
+from pipelines.models.store import open_store
+from pipelines.operators.ml_inference import MlInference
 from pipelines.settings import Settings
 from pipelines.source_version import source_version
 
@@ -36,18 +39,29 @@ def request_of(
     span: TimeSpan,
     choice: SensorChoice,
     chosen_pipelines: Sequence[str],
+    model: str | None = None,
 ) -> Request:
-    """Return a request with all that its rows depend on."""
+    """Return a request with all that its rows depend on.
+
+    Raises:
+        ConfigurationError: no model is stable, or ``model`` is not written as NAME@VERSION.
+        NotFoundError: there is no such model.
+    """
+    chosen = None
+    if MlInference.name in chosen_pipelines:
+        chosen = choose_model(open_store(settings), settings.inference.model, model)
     return Request(
         archive=absolute(archive),
         from_us=span.from_us,
         to_us=span.to_us,
         sensors=choice.patterns,
         pipelines=tuple(chosen_pipelines),
+        model=chosen,
         code_version=source_version((pipelines,)),
         settings={
             "processing": settings.processing.model_dump(),
             "sessions": settings.sessions.model_dump(),
+            "inference": settings.inference.model_dump(include={"reset_gap_s", "on_nan"}),
             "backfill": settings.backfill.model_dump(),
             "max_payload_bytes": settings.mqtt.max_payload_bytes,
         },

@@ -14,6 +14,7 @@ from pipelines.backfill.plan import PartitionPlan
 from pipelines.backfill.raw_records import pieces
 from pipelines.backfill.time_span import TimeSpan
 from pipelines.batching import split
+from pipelines.models.model_files import Model
 from pipelines.records import InputBatch, Output
 from pipelines.settings import Settings
 
@@ -63,13 +64,16 @@ class Replay:
         settings: Settings,
         code_version: str,
         saved: Saved | None = None,
+        model: Model | None = None,
     ) -> None:
         self._plan = plan
         self._span = span
         self._settings = settings
         if saved is None:
             saved = Saved(plan.start, False, 0, {}, None, {}, {})
-        self._chain = Chain(pipelines, plan.partition, settings, code_version, saved.pipelines)
+        self._chain = Chain(
+            pipelines, plan.partition, settings, code_version, saved.pipelines, model
+        )
         self._outputs: list[Output] = []
         self._bytes = 0
         self._saved = saved

@@ -8,6 +8,7 @@ from pipelines.backfill.plan import PartitionPlan
 from pipelines.backfill.sensor_choice import SensorChoice
 from pipelines.backfill.time_span import TimeSpan
 from pipelines.errors import ConfigurationError, DataError
+from pipelines.predictions import ModelId
 
 PLAN_PATH: Final = "_backfill/plan.json"
 """Readers of Parquet folders leave out what begins with an underscore."""
@@ -21,6 +22,7 @@ class Request(msgspec.Struct, frozen=True):
     to_us: int | None
     sensors: tuple[str, ...]
     pipelines: tuple[str, ...]
+    model: ModelId | None
     code_version: str
     settings: dict[str, Any]
 

@@ -20,6 +20,7 @@ def run_backfill(
     span: TimeSpan,
     sensors: SensorChoice,
     pipelines: Sequence[str],
+    model: str | None,
     parallel: int,
     resume: bool,
 ) -> Result:
@@ -29,7 +30,10 @@ def run_backfill(
         ImustreamError: an option is wrong, the archive has holes, or a file could not be read or
             written; what was written stays, and ``resume`` goes on from it.
     """
-    request = request_of(settings, archive, span, sensors, pipelines)
+    # Workers have other working folders than this process.
+    settings = settings.model_copy(deep=True)
+    settings.models.url = absolute(settings.models.url)
+    request = request_of(settings, archive, span, sensors, pipelines, model)
     target = absolute(target)
     items = prepare(request, target, resume, settings)
     with shown_progress([item.plan for item in items]) as show:

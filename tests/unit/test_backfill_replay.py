@@ -13,7 +13,7 @@ from pipelines import topics
 from pipelines.archive.layout import ArchivedHour, OffsetRange
 from pipelines.archive.schemas import SCHEMAS, TIME_COLUMN
 from pipelines.archive.sorting import sort_rows
-from pipelines.backfill.chain import PIPELINES, SavedOperator
+from pipelines.backfill.chain import SavedOperator
 from pipelines.backfill.output_tables import tables_of
 from pipelines.backfill.plan import (
     FileTimes,
@@ -34,6 +34,7 @@ from tests.unit.device_streams import records_of as stream_records
 from tests.unit.frame_building import Record, batch
 
 PARTITION = 3
+PIPELINES = (SensorProcessing.name, SessionAggregation.name)
 ALL = TimeSpan()
 Tables = dict[str, pa.Table]
 

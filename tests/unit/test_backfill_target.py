@@ -13,7 +13,7 @@ from pipelines import topics
 from pipelines.archive.folder_store import FolderStore
 from pipelines.archive.layout import parse_path
 from pipelines.archive.schemas import SCHEMAS
-from pipelines.backfill.chain import PIPELINES
+from pipelines.backfill.chain import parse_pipelines
 from pipelines.backfill.partition_run import PartitionRun, run_partition
 from pipelines.backfill.preparation import prepare, request_of
 from pipelines.backfill.sensor_choice import SensorChoice
@@ -49,7 +49,9 @@ def work(
 ) -> list[PartitionRun]:
     settings = settings or settings_with()
     choice = SensorChoice(tuple(sensors))
-    request = request_of(settings, f"file://{archive}", span, choice, PIPELINES)
+    request = request_of(
+        settings, f"file://{archive}", span, choice, parse_pipelines("session-aggregation")
+    )
     return prepare(request, f"file://{target}", resume, settings)
 
 
