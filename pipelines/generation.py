@@ -59,13 +59,6 @@ def _look(
     record = control.pipelines.get(pipeline)
     if record is None or record.generation == 0:
         return None, False
-    alarms = [
-        alarm
-        for (name, _), alarm in control.alarms.items()
-        if name == pipeline and alarm.generation == record.generation
-    ]
-    if alarms:
-        raise PipelineStoppedError(f"{pipeline} slot {alarms[0].slot}: {alarms[0].message}")
     owners = _owners(settings, pipeline)
     # A sink owns a partition number once it has committed it in every topic that it reads.
     owned = sum(
@@ -78,7 +71,17 @@ def _look(
     )
     progress = GenerationProgress(record.generation, record.running_slots, owned)
     as_wanted = record.slots == record.running_slots
-    return progress, as_wanted and (record.paused or owned == PARTITIONS)
+    settled = as_wanted and (record.paused or owned == PARTITIONS)
+    alarms = [
+        alarm
+        for (name, _), alarm in control.alarms.items()
+        if name == pipeline and alarm.generation == record.generation
+    ]
+    # Slots that own every partition run: what they wait for, as a model that is still being
+    # deployed, is shown by the alarm and ends by itself.
+    if alarms and not settled:
+        raise PipelineStoppedError(f"{pipeline} slot {alarms[0].slot}: {alarms[0].message}")
+    return progress, settled
 
 
 def _owners(settings: Settings, pipeline: str) -> Sequence[Sequence[Ledger | Mark]]:

@@ -50,8 +50,8 @@ def servers() -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """Everything that `imustream up` starts, with pipelines and API."""
-    with running_stack(PARTS) as stack:
+    """Everything that `imustream up` starts, with pipelines and API; archived within seconds."""
+    with running_stack(PARTS, archive={"max_staleness_s": 1.0}) as stack:
         yield stack
 
 

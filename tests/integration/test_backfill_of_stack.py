@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 
 from cluster.local.ray_head import ray_environment
 from cluster.local.settings_environment import child_environment
-from cluster.local.stack import PARTS, Stack
+from cluster.local.stack import Stack
 from cluster.setup.paths import ROOT
 from pipelines import topics
 from pipelines.archive.object_store import open_store
@@ -24,7 +23,6 @@ from pipelines.backfill.raw_archive import raw_files
 from pipelines.partitioner import partition_of
 from simulator.fleet import run
 from simulator.options import FleetOptions
-from tests.conftest import running_stack
 from tests.integration.topic_reader import read_topic, wait_until
 
 FLEET = FleetOptions(
@@ -45,16 +43,15 @@ TIMEOUT_S = 180
 
 
 @pytest.fixture(scope="module")
-def archived_stack() -> Iterator[Stack]:
-    """A stack that archives each record within seconds, after a fleet with every fault."""
-    with running_stack(PARTS, archive={"max_staleness_s": 1.0}) as stack:
-        run(FLEET, stack.settings.mqtt, None, lambda: False)
-        frames = raw_ends(stack)
-        wait_until(
-            "the fleet's records in the archive",
-            lambda: all(end >= frames[partition] for partition, end in archived(stack).items()),
-        )
-        yield stack
+def archived_stack(stack: Stack) -> Stack:
+    """The stack, once a fleet with every fault is archived."""
+    run(FLEET, stack.settings.mqtt, None, lambda: False)
+    frames = raw_ends(stack)
+    wait_until(
+        "the fleet's records in the archive",
+        lambda: all(end >= frames[partition] for partition, end in archived(stack).items()),
+    )
+    return stack
 
 
 def raw_ends(stack: Stack) -> dict[int, int]:
