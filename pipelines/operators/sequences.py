@@ -17,8 +17,9 @@ from pipelines.models.model_files import Model
 from pipelines.models.sequence_inference import Float32, Infer
 from pipelines.operators.inference_layout import NOT_A_NUMBER, SKIPPED, Inferred
 
-TIME_STEPS: Final = 64
-"""Most samples of one sequence in a call: a device's frame holds as many."""
+TIME_STEPS: Final = 128
+"""Most samples of one sequence in a call: two of a device's frames, so that a backlog takes few
+calls, each of which has a way to go and come."""
 CELLS_A_CALL: Final = 131_072
 """Most samples in a call, padding included."""
 CELLS_WORTH_A_CALL: Final = 4_096
