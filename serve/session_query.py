@@ -15,7 +15,7 @@ from pipelines.sinks.session_documents import FIELD
 State = Literal["open", "closed"]
 MOST_A_PAGE = 500
 ORDER = [(f"{FIELD}.start_us", -1), ("_id", -1)]
-_LONGEST_CURSOR = 512
+_LONGEST_CURSOR = 1_024
 
 
 class SessionQuery(NamedTuple):
@@ -57,7 +57,7 @@ def fields_of(document: dict[str, Any]) -> dict[str, Any]:
 
 def cursor_after(session: dict[str, Any]) -> str:
     """Return the cursor of the page that follows a session."""
-    place = json.dumps([session["start_us"], session["session_id"]], separators=(",", ":"))
+    place = json.dumps([session["start_us"], session["session_id"]], ensure_ascii=False)
     return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
 
 

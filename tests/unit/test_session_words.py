@@ -1,7 +1,7 @@
 """Cursors lead on and no further; spans and times of sessions as people write them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cluster.session_lines import cells, facts, since_us
@@ -12,7 +12,8 @@ from tests.session_events import START_US, session_event
 HOUR_US = 3_600_000_000
 
 
-@given(st.integers(-(2**62), 2**62), st.text(min_size=1, max_size=85))
+@given(st.integers(-(2**62), 2**62), st.text(min_size=1, max_size=128))
+@example(-(2**62), "\U0001f3c3" * 128)
 def test_a_cursor_leads_back_to_the_session_it_was_made_of(start_us: int, session_id: str) -> None:
     session = {"start_us": start_us, "session_id": session_id}
     assert read_cursor(cursor_after(session)) == (start_us, session_id)
