@@ -146,7 +146,7 @@ def test_the_pipelines_show_what_they_do(live_page: Page, address: str) -> None:
     )
     for name in names:
         expect(page.get_by_role("article", name=name)).to_be_visible()
-    parts = len(names) + len(("kafka", "mongodb", "mqtt", "live"))
+    parts = len(names) + len(("kafka", "mongodb", "mqtt", "live", "inference"))
     expect(page.locator(".part[data-state=ready]")).to_have_count(parts, timeout=FIRST_SAMPLES_MS)
     take_picture(page, "pipelines")
 
