@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from cluster.bench.backlog_progress import wait_until_drained
+from cluster.bench.backlog_progress import IN_ORDER, wait_until_drained
 from cluster.bench.cpu import CpuMeter
 from cluster.bench.proof import proof
 from cluster.bench.record_times import produced_us, received_us
@@ -22,6 +22,7 @@ from cluster.bench.watchers import Arrival, Watchers
 from pipelines import topics
 from pipelines.errors import UnavailableError
 from pipelines.settings import Settings
+from pipelines.verify import STAGES
 
 WARM_UP_S = 5.0
 _CONNECT_S = 30.0
@@ -41,19 +42,28 @@ class LatencyRun(NamedTuple):
 
 
 def measure_latency(
-    settings: Settings, stack_id: str, run: LatencyRun, report: Report
+    settings: Settings,
+    stack_id: str,
+    run: LatencyRun,
+    report: Report,
+    stages: Sequence[str] = STAGES,
 ) -> dict[str, Any]:
-    """Run a fleet against a running stack and return the figures.
+    """Run a fleet against a running stack and return the figures; ``stages`` are proved.
 
     Raises:
         UnavailableError: the stack does not run, or the fleet could not publish.
     """
     with tempfile.TemporaryDirectory(prefix="imustream-bench-") as folder:
-        return asyncio.run(_measure(settings, stack_id, run, Path(folder), report))
+        return asyncio.run(_measure(settings, stack_id, run, Path(folder), report, stages))
 
 
 async def _measure(
-    settings: Settings, stack_id: str, run: LatencyRun, folder: Path, report: Report
+    settings: Settings,
+    stack_id: str,
+    run: LatencyRun,
+    folder: Path,
+    report: Report,
+    stages: Sequence[str],
 ) -> dict[str, Any]:
     prefix = f"bench{int(time.time())}-"
     step = max(1, run.sensors // run.watched)
@@ -70,18 +80,19 @@ async def _measure(
     cores = {part: round(s / elapsed_s, 3) for part, s in cpu.seconds().items()}
     cores["simulator"] = round(sent["cpu_s"] / elapsed_s, 3)
     report("waiting until everything is processed")
-    await asyncio.to_thread(wait_until_drained, settings)
+    await asyncio.to_thread(wait_until_drained, settings, [s for s in IN_ORDER if s in stages])
     log = pq.read_table(folder / "sent.parquet")
     mine = log.filter(pc.is_in(log["sensor_id"], value_set=pc.cast(watched, log["sensor_id"].type)))
     await _all_arrived(watchers, len(mine))
     watching.cancel()
     report("proving that nothing is lost or doubled")
-    proved = await asyncio.to_thread(proof, settings, folder / "report.json")
+    proved = await asyncio.to_thread(proof, settings, folder / "report.json", stages)
     figures = await asyncio.to_thread(_figures, settings, mine, watchers.arrivals)
     lost = {
         "mosquitto_to_bridge": proved.lost_before_kafka,
         "kafka_and_slot": proved.lost_in_processing,
         "commit_and_live": figures["samples_missed_by_clients"],
+        "later_stages": sum(row.lost for row in proved.stages),
     }
     return {
         **figures,

@@ -43,12 +43,13 @@ def latency(
 ) -> None:
     """Measure from a sensor's publish to a WebSocket client, and where the time goes."""
     from cluster.bench.latency import LatencyRun, measure_latency
+    from pipelines.verify.sensor_processing import PIPELINE
 
     settings, stack_id = _running()
     rate_hz = settings.processing.sample_rate_hz if rate is None else rate
     run = LatencyRun(sensors, rate_hz, seconds, watch)
     with _Status() as status:
-        figures = measure_latency(settings, stack_id, run, status.say)
+        figures = measure_latency(settings, stack_id, run, status.say, (PIPELINE,))
     _print(figures, as_json)
 
 

@@ -100,6 +100,6 @@ def _print(outcome: "Outcome") -> None:
     for heading in ("Frames", "Samples", "Lost", "p50 ms", "p99 ms"):
         table.add_column(heading, justify="right")
     for stage in outcome.stages:
-        table.add_row(stage.name, *(str(value) for value in stage[1:]))
+        table.add_row(stage.name, *("" if value is None else str(value) for value in stage[1:]))
     Console(highlight=False).print(table)
     typer.echo(f"lost: {outcome.lost}, doubled: {outcome.doubled}")

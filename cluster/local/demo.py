@@ -27,8 +27,8 @@ class Stage(NamedTuple):
     """
 
     name: str
-    frames: int
-    samples: int
+    frames: int | None
+    samples: int | None
     lost: int
     p50_ms: float | None
     p99_ms: float | None
@@ -110,6 +110,7 @@ def _stages(figures: dict[str, Any], counts: Counter[str]) -> list[Stage]:
     ]
     return [
         *(Stage(name, f, s, lost[stage], *_times(times[stage])) for name, f, s, stage in rows),
+        Stage("models, sessions, MongoDB, archive", None, None, lost["later_stages"], None, None),
         Stage("publish to WebSocket", shown, shown_samples, figures["lost"], *_times(figures)),
     ]
 
