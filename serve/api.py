@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
@@ -40,6 +41,9 @@ NAME = "api"
 ROUTE_PREFIX = "/"
 
 _MOST_REQUESTS = 200
+_THREADS = 32
+"""Questions to servers under way at once. By default there are six on two cores: with Kafka away
+those that wait for it would keep the others from being asked."""
 _DESCRIPTION = (
     "Sensors, sessions and pipelines of imustream. Every request needs a log-in, but "
     "`/health/live`: the cookie that `imustream link` leads to, or `Authorization: Bearer` with a "
@@ -97,6 +101,7 @@ def api_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "ask"))
         observation.start()
         try:
             yield

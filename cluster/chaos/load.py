@@ -26,7 +26,10 @@ _FINISH_S = 120.0
 class Load:
     """A running fleet; `prove` waits for its end and proves what came of it."""
 
-    def __init__(self, stack: Stack, process: "subprocess.Popen[bytes]", report: Path) -> None:
+    def __init__(
+        self, stack: Stack, process: "subprocess.Popen[bytes]", report: Path, *, endless: bool
+    ) -> None:
+        self._endless = endless
         self._stack = stack
         self._process = process
         self._report = report
@@ -37,13 +40,17 @@ class Load:
         return self._process.poll() is None
 
     def prove(self, stages: Sequence[str] = STAGES) -> VerifyResult:
-        """Wait until all is published, processed and archived, and return what `verify` found.
+        """End the load, wait until all of it is processed and archived, and return what `verify`
+        found.
 
         ``stages``: only these pipelines are waited for and proved.
 
         Raises:
             UnavailableError: the fleet could not publish everything, or a pipeline does not end.
         """
+        if self._endless:
+            # It finishes what it began, and writes its report.
+            self._process.terminate()
         if self._process.wait(_FINISH_S) != 0:
             raise UnavailableError("the fleet could not publish everything")
         settings = self._stack.settings
@@ -54,20 +61,21 @@ class Load:
 
 
 @contextmanager
-def load(stack: Stack, name: str, seconds: float, folder: Path) -> Iterator[Load]:
-    """Run `SENSORS` sensors with every kind of fault for ``seconds``."""
+def load(stack: Stack, name: str, folder: Path, seconds: float | None = None) -> Iterator[Load]:
+    """Run `SENSORS` sensors with every kind of fault for ``seconds``, or until `Load.prove`."""
     report = folder / f"{name}.json"
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "cluster.cli", "simulate", "--sensors", str(SENSORS)),
-            *("--seconds", str(seconds), "--sensor-prefix", f"{name}-", "--report", str(report)),
+            *("--sensor-prefix", f"{name}-", "--report", str(report)),
+            *(() if seconds is None else ("--seconds", str(seconds))),
             *_FAULTS,
         ],
         env=child_environment(stack.settings, ROOT),
         stdout=subprocess.DEVNULL,
     )
     try:
-        yield Load(stack, process, report)
+        yield Load(stack, process, report, endless=seconds is None)
     finally:
         process.kill()
         process.wait()

@@ -53,13 +53,12 @@ def run_case(stack: Stack, name: str, case: Case, say: Callable[[str], None]) ->
     """Strike under load, and prove.
 
     Raises:
-        UnavailableError: something did not come back, or the load ended too early to mean
-            anything.
+        UnavailableError: something did not come back, or the fleet ended meanwhile.
     """
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="imustream-load-") as folder:
         fleet = f"{name}{int(time.time())}"
-        with load(stack, fleet, case.seconds, Path(folder)) as running:
+        with load(stack, fleet, Path(folder)) as running:
             say(f"{name}: the load begins")
             for pipeline in running_pipelines(stack):
                 wait_until_it_works(stack, pipeline)
@@ -68,8 +67,8 @@ def run_case(stack: Stack, name: str, case: Case, say: Callable[[str], None]) ->
                 say(f"{name}: strike {row} of {len(case.strikes)}")
                 back_s.append(round(strike(stack), 1))
             if not running.running:
-                raise UnavailableError(f"{name}: the load ended before the last strike was over")
-            say(f"{name}: waiting for the end of the load, then proving")
+                raise UnavailableError(f"{name}: the fleet did not outlive the strikes")
+            say(f"{name}: ending the load, then proving")
             verified = running.prove()
     return CaseResult(name, case.what, back_s, verified, time.monotonic() - began_s)
 

@@ -58,7 +58,7 @@ def windows(values: Iterator[tuple[bytes | None, bytes]]) -> list[Any]:
 def test_a_replay_from_the_start_gives_what_the_live_run_gave(
     partition: int, stack: Stack, tmp_path: Path
 ) -> None:
-    with load(stack, f"replay{partition}", 12.0, tmp_path) as running:
+    with load(stack, f"replay{partition}", tmp_path, seconds=12.0) as running:
         assert running.prove().ok
     transformed = records(stack, topics.TRANSFORMED, partition)
     aggregated = records(stack, topics.AGGREGATED, partition)

@@ -40,7 +40,7 @@ def test_a_promotion_and_a_dead_replica_under_load_lose_and_mix_nothing(
     settings, store = stack.settings, open_store(stack.settings)
     shipped = store.channels("velocity").stable
     assert shipped is not None
-    with load(stack, "promoted", 25, tmp_path) as fleet:
+    with load(stack, "promoted", tmp_path) as fleet:
         wait_until("the shipped model predicts", lambda: _versions(stack) == [shipped])
         store.push("velocity", "77", small_model_files(version="77", velocity_bias=3.0))
         promote(store, "velocity", "77", "stable")

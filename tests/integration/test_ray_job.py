@@ -54,7 +54,7 @@ def test_a_submitted_job_starts_pipelines_that_outlive_it(cluster: Stack, tmp_pa
     submitted = submit(cluster)
     assert submitted.returncode == 0, submitted.stdout[-2000:] + submitted.stderr[-2000:]
     assert "sensor-processing: running" in submitted.stdout
-    with load(cluster, "job", 6.0, tmp_path) as running:
+    with load(cluster, "job", tmp_path, seconds=6.0) as running:
         # Neither a document database nor the models run here: those pipelines wait, and say so.
         assert running.prove(["sensor-processing", "session-aggregation"]).ok
     assert processes(cluster, "Processor")
