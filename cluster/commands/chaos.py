@@ -35,6 +35,7 @@ def chaos(
     from cluster.chaos.cases import CASES
     from cluster.chaos.run import chaos_stack, run_case
     from cluster.chaos.table import markdown, write_into
+    from cluster.local.interrupts import signals_as_interrupt
     from pipelines.errors import ConfigurationError
 
     chosen = case or list(CASES)
@@ -42,7 +43,11 @@ def chaos(
         raise ConfigurationError(f"no fault {unknown[0]!r}; there are {', '.join(CASES)}")
     console = Console(stderr=True)
     results = []
-    with console.status("starting a stack") as status, chaos_stack() as stack:
+    with (
+        signals_as_interrupt(),
+        console.status("starting a stack") as status,
+        chaos_stack() as stack,
+    ):
         for name in chosen * rounds:
             result = run_case(stack, name, CASES[name], status.update)
             verdict = "proved" if result.verified.ok else "NOT PROVED"
