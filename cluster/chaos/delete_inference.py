@@ -1,5 +1,7 @@
 """`python -m cluster.chaos.delete_inference`: take the application that runs the models away."""
 
+import logging
+
 import ray
 from ray import serve
 
@@ -8,5 +10,11 @@ from pipelines.settings import load_settings
 
 if __name__ == "__main__":
     settings = load_settings()
-    ray.init(settings.ray.address, namespace=settings.ray.namespace, log_to_driver=False)
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    ray.init(
+        settings.ray.address,
+        namespace=settings.ray.namespace,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
     serve.delete(APPLICATION)

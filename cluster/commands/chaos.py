@@ -55,9 +55,9 @@ def chaos(
             for difference in result.verified.differences[:5]:
                 console.print(f"  {difference}", markup=False)
             results.append(result)
+            if write is not None:  # after each, so that a run that is ended keeps what it proved
+                write_into(write, markdown(results))
     table = markdown(results)
-    if write is not None:
-        write_into(write, table)
     if as_json:
         shown = [{**r._asdict(), "verified": r.verified.as_json()} for r in results]
         typer.echo(json.dumps(shown))
