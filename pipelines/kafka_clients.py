@@ -1,6 +1,7 @@
 """The librdkafka options of every Kafka client of ours, and what its errors mean in words."""
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -16,6 +17,9 @@ Options = dict[str, str | int | float | bool]
 LOGGER = logging.getLogger("imustream.kafka")
 # librdkafka reports each lost connection at ERROR; we say once what it means for us.
 LOGGER.setLevel(logging.CRITICAL)
+
+_END_AWAITED_S = 10.0
+_END_POLL_S = 0.1
 
 REQUEST_TIMEOUT_S = 10.0
 """How long one question to the brokers may take."""
@@ -175,4 +179,22 @@ def watermarks(consumer: Consumer, topic: str, partition: int) -> tuple[int, int
     if answer is None:
         raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"offsets of {topic}/{partition}"))
     low, high = answer
+    return low, high
+
+
+def watermarks_reaching(
+    consumer: Consumer, topic: str, partition: int, end: int
+) -> tuple[int, int]:
+    """Return :func:`watermarks` once the log is seen to reach ``end``, or after ten seconds.
+
+    A broker that has just become the leader learns of the last records with a delay.
+
+    Raises:
+        KafkaException: the brokers did not answer in time.
+    """
+    low, high = watermarks(consumer, topic, partition)
+    deadline = time.monotonic() + _END_AWAITED_S
+    while high < end and time.monotonic() < deadline:
+        time.sleep(_END_POLL_S)
+        low, high = watermarks(consumer, topic, partition)
     return low, high

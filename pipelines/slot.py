@@ -21,7 +21,14 @@ from pipelines.batching import group
 from pipelines.changelog import Saved, read_changelog
 from pipelines.control import ControlState, read_control
 from pipelines.errors import PipelineStoppedError, UnavailableError
-from pipelines.kafka_clients import Options, consumer_options, new_consumer, unavailable, watermarks
+from pipelines.kafka_clients import (
+    Options,
+    consumer_options,
+    new_consumer,
+    unavailable,
+    watermarks,
+    watermarks_reaching,
+)
 from pipelines.operators.operator import Operator
 from pipelines.owned_partition import OwnedPartition, SlotIdentity
 from pipelines.records import Output
@@ -43,8 +50,6 @@ _LEDGER_HEADERS = ((CONTENT_TYPE, JSON_TYPE.encode()),)
 _GROUP_OFFSETS_S = 1.0
 _STUCK_S = 10.0
 """How much longer than its timeout a transaction may take before its producer is given up."""
-_END_AWAITED_S = 10.0
-_END_POLL_S = 0.1
 
 
 def partitions_of(slot: int, slots: int) -> list[int]:
@@ -237,16 +242,11 @@ class Slot(Generic[State]):
 
     def _first_offset(self, partition: int, saved: Saved) -> int:
         """Return where an unknown partition begins, once what is needed is seen to exist."""
-        low, high = watermarks(self._consumer, self._topic, partition)
         ledger = saved.ledger
         if ledger is None:
-            return low
+            return watermarks(self._consumer, self._topic, partition)[0]
         stop_if_older(self._identity, ledger.generation)
-        deadline = time.monotonic() + _END_AWAITED_S
-        while high < ledger.next_offset and time.monotonic() < deadline:
-            # A broker that has just become the leader learns of the last records with a delay.
-            time.sleep(_END_POLL_S)
-            low, high = watermarks(self._consumer, self._topic, partition)
+        low, high = watermarks_reaching(self._consumer, self._topic, partition, ledger.next_offset)
         needed = ledger.snapshot_offset
         if low <= needed and ledger.next_offset <= high:
             return low

@@ -1,6 +1,5 @@
 """Where a slot of the archive goes on, once what it needs is seen to exist."""
 
-import time
 from collections.abc import Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaException
@@ -8,12 +7,9 @@ from confluent_kafka import Consumer, KafkaException
 from pipelines.archive.layout import parse_path, topic_prefix
 from pipelines.archive.object_store import ObjectStore
 from pipelines.errors import PipelineStoppedError
-from pipelines.kafka_clients import unavailable, watermarks
+from pipelines.kafka_clients import unavailable, watermarks, watermarks_reaching
 from pipelines.settings import Settings
 from pipelines.sinks.sink_offsets import Mark, Place
-
-_END_AWAITED_S = 10.0
-_END_POLL_S = 0.1
 
 
 def first_offsets(
@@ -45,12 +41,7 @@ def first_offsets(
 
 
 def _checked(settings: Settings, consumer: Consumer, place: Place, needed: int) -> int:
-    low, high = watermarks(consumer, *place)
-    deadline = time.monotonic() + _END_AWAITED_S
-    while high < needed and time.monotonic() < deadline:
-        # A broker that has just become the leader learns of the last records with a delay.
-        time.sleep(_END_POLL_S)
-        low, high = watermarks(consumer, *place)
+    low, high = watermarks_reaching(consumer, *place, needed)
     if low <= needed <= high:
         return needed
     raise PipelineStoppedError(

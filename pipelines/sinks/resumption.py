@@ -1,15 +1,10 @@
 """Where a sink goes on in a partition, once what it still needs is seen to exist."""
 
-import time
-
 from confluent_kafka import Consumer
 
 from pipelines.errors import PipelineStoppedError
-from pipelines.kafka_clients import watermarks
+from pipelines.kafka_clients import watermarks, watermarks_reaching
 from pipelines.sinks.sink_offsets import Mark, Place, group_of
-
-_END_AWAITED_S = 10.0
-_END_POLL_S = 0.1
 
 
 def first_offset(consumer: Consumer, pipeline: str, place: Place, mark: Mark | None) -> int:
@@ -19,15 +14,10 @@ def first_offset(consumer: Consumer, pipeline: str, place: Place, mark: Mark | N
         PipelineStoppedError: the log does not hold that offset any more.
         KafkaException: the brokers did not answer.
     """
-    low, high = watermarks(consumer, place.topic, place.partition)
     if mark is None:
-        return low
+        return watermarks(consumer, *place)[0]
     needed = mark.next_offset
-    deadline = time.monotonic() + _END_AWAITED_S
-    while high < needed and time.monotonic() < deadline:
-        # A broker that has just become the leader learns of the last records with a delay.
-        time.sleep(_END_POLL_S)
-        low, high = watermarks(consumer, place.topic, place.partition)
+    low, high = watermarks_reaching(consumer, *place, needed)
     if low <= needed <= high:
         return needed
     raise PipelineStoppedError(
