@@ -13,6 +13,7 @@ from pipelines.errors import UnavailableError
 from pipelines.kafka_clients import consumer_options, new_consumer, watermarks
 from pipelines.ledger import LEDGER_KEY, Ledger, decode_ledger
 from pipelines.settings import Settings
+from pipelines.sinks.sink_offsets import Place
 
 DRAIN_TIMEOUT_S: Final = 300.0
 _POLL_S: Final = 0.2
@@ -21,11 +22,9 @@ _PARTITIONS: Final = range(topics.PARTITIONS)
 
 def end_offsets(settings: Settings, topic: str = topics.RAW) -> dict[int, int]:
     """Return where each partition of a topic ends now."""
-    consumer: Consumer = new_consumer(consumer_options(settings.kafka, "imustream.bench"))
-    try:
-        return {p: watermarks(consumer, topic, p)[1] for p in _PARTITIONS}
-    finally:
-        consumer.close()
+    places = [Place(topic, partition) for partition in _PARTITIONS]
+    ends = pipeline_lag.end_offsets(settings.kafka, places)
+    return {place.partition: end for place, end in ends.items()}
 
 
 class LedgerFollower:
