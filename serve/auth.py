@@ -15,6 +15,7 @@ import jwt
 
 from pipelines.errors import ConfigurationError, DataError
 from pipelines.settings import Settings
+from serve.principal import Principal, Role
 
 COOKIE = "imustream_login"
 LOGIN_CODE_MINUTES = 15
@@ -72,8 +73,10 @@ def read_login_code(settings: Settings, code: str) -> LoginCode:
     return LoginCode(claims["jti"], datetime.fromtimestamp(claims["exp"], UTC))
 
 
-def refusal(settings: Settings, headers: Mapping[str, str], cookies: Mapping[str, str]) -> str:
-    """Return why a request must be refused, in a sentence; empty where it may pass.
+def admit(
+    settings: Settings, headers: Mapping[str, str], cookies: Mapping[str, str]
+) -> Principal | str:
+    """Return who asks, or why the request must be refused, in a sentence.
 
     headers: names in lower case.
     """
@@ -83,10 +86,10 @@ def refusal(settings: Settings, headers: Mapping[str, str], cookies: Mapping[str
     if not token:
         return "You are not logged in."
     try:
-        _verify(settings, token.strip(), _ACCESS)
+        claims = _verify(settings, token.strip(), _ACCESS)
     except (DataError, ConfigurationError) as error:
         return f"Your log-in is not valid: {error}."
-    return ""
+    return Principal("local", Role.ADMIN, None, float(claims["exp"]))
 
 
 def is_cross_site(headers: Mapping[str, str]) -> bool:

@@ -13,7 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from pipelines.settings import Settings
-from serve.auth import is_cross_site, refusal
+from serve.auth import admit, is_cross_site
+from serve.principal import SCOPE_KEY, Principal
 from serve.problems import problem
 
 OPEN_PATHS = frozenset({"/health/live", "/login"})
@@ -68,8 +69,13 @@ class Gate:
             await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> str:
+        """Return why a connection may not pass; who may is named in its scope."""
         connection = HTTPConnection(scope)
-        return refusal(self._settings, connection.headers, connection.cookies)
+        found = admit(self._settings, connection.headers, connection.cookies)
+        if isinstance(found, Principal):
+            scope[SCOPE_KEY] = found
+            return ""
+        return found
 
 
 def page(status: int, title: str, *paragraphs: str) -> Response:

@@ -6,19 +6,26 @@ from pipelines.errors import ConfigurationError, DataError
 from pipelines.settings import Settings, load_settings
 from serve.auth import (
     COOKIE,
+    admit,
     is_cross_site,
     login_link,
     new_login_code,
     new_token,
     read_login_code,
-    refusal,
 )
+from serve.principal import Principal
 
 SECRET = "a secret of more than 32 characters, for tests"
 
 
 def _settings(secret: str | None = SECRET) -> Settings:
     return load_settings(auth={"secret": secret})
+
+
+def refusal(settings: Settings, headers: dict[str, str], cookies: dict[str, str]) -> str:
+    """Return why a request is refused; empty where it passes."""
+    found = admit(settings, headers, cookies)
+    return "" if isinstance(found, Principal) else found
 
 
 def test_a_token_lets_in_as_a_cookie_and_as_a_bearer() -> None:
