@@ -55,10 +55,35 @@ def stack() -> Iterator[Stack]:
         yield stack
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what is quick first; the browser after all that needs an event loop of its own.
+    """Run what is quick first, and tell xdist which tests belong to one worker.
 
-    Its driver keeps one running. The faults come last: they leave hundreds of sensors behind.
+    Those that share the whole stack stay together, or there would be two of them; they come early,
+    as the longest share, the faults last among them: they leave hundreds of sensors behind. The
+    browser comes at the end: its driver keeps an event loop running, and what follows in the same
+    process could have none of its own.
     """
-    order = ("unit", "integration", "browser", "faults")
-    items.sort(key=lambda item: order.index(item.path.parent.name))
+    items.sort(key=_turn)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_share(item)))
+
+
+def _turn(item: pytest.Item) -> tuple[int, int]:
+    folder = item.path.parent.name
+    if folder == "browser":
+        return (3, 0)
+    if _uses_the_stack(item):
+        return (1, ("integration", "faults").index(folder))
+    return (("unit", "", "integration").index(folder), 0)
+
+
+def _share(item: pytest.Item) -> str:
+    folder = item.path.parent.name
+    return (
+        "stack" if folder != "browser" and _uses_the_stack(item) else f"{folder}/{item.path.stem}"
+    )
+
+
+def _uses_the_stack(item: pytest.Item) -> bool:
+    return "stack" in getattr(item, "fixturenames", ())

@@ -1,7 +1,6 @@
 """Whatever is killed, stopped or moved under load: nothing is lost and nothing is doubled.
 
-The whole matrix is `make chaos`; here every process of ours dies once, the slots move, and Kafka is
-away.
+The whole matrix is `make chaos`; here every process of ours dies once, and Kafka is away.
 """
 
 import pytest
@@ -12,7 +11,6 @@ from cluster.local.stack import Stack
 
 SHORT: dict[str, Case] = {
     "everything": EVERYTHING,
-    "rescale": CASES["rescale"],
     "kafka": CASES["kafka"],
 }
 

@@ -1,9 +1,11 @@
-"""A replay of imu-data-all gives the same samples, windows and dead letters as the live run."""
+"""A replay of imu-data-all gives the same samples, windows and dead letters as the live run.
+
+What the faults before it left in the topics is replayed too.
+"""
 
 import json
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -56,12 +58,19 @@ def windows(values: Iterator[tuple[bytes | None, bytes]]) -> list[Any]:
     return [window for window in found if window["kind"] == "motion"]
 
 
+@pytest.fixture(scope="module")
+def loaded(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """The stack once a fleet with faults has gone through it."""
+    with load(stack, "replay", tmp_path_factory.mktemp("load"), seconds=8.0) as running:
+        assert running.prove().ok
+    return stack
+
+
 @pytest.mark.parametrize("partition", [0, 9])
 def test_a_replay_from_the_start_gives_what_the_live_run_gave(
-    partition: int, stack: Stack, tmp_path: Path
+    partition: int, loaded: Stack
 ) -> None:
-    with load(stack, f"replay{partition}", tmp_path, seconds=12.0) as running:
-        assert running.prove().ok
+    stack = loaded
     transformed = records(stack, topics.TRANSFORMED, partition)
     aggregated = records(stack, topics.AGGREGATED, partition)
     letters = records(stack, topics.DEAD_LETTERS, partition)

@@ -27,7 +27,7 @@ from tests.integration.topic_reader import read_topic, wait_until
 
 FLEET = FleetOptions(
     sensors=20,
-    seconds=25,
+    seconds=12,
     seed=3,
     duplicates=0.02,
     lost=0.02,
