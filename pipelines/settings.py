@@ -9,8 +9,17 @@ in the working folder), the default here.
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -242,15 +251,97 @@ class ServeSettings(BaseModel):
     port: int = Field(8_000, ge=1, le=65535, description="Port of api and live.")
 
 
-class AuthSettings(BaseModel):
-    """Who gets in."""
+ASYMMETRIC_ALGORITHMS = frozenset(
+    {
+        *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+        *("ES256", "ES384", "ES512", "EdDSA"),
+    }
+)
+"""Algorithms whose verifier cannot sign: a public key used as an HMAC secret would let all in."""
 
-    secret: SecretStr | None = Field(
+
+class AuthSettings(BaseModel):
+    """Who gets in: the local issuer's key, an OIDC provider, or both; the token says by whom."""
+
+    signing_key: SecretStr | None = Field(
         None,
-        description="Key that signs log-in codes and cookies, 32 characters or more; "
-        "`imustream up` makes one in the state folder. Without it every request is refused.",
+        description="Private Ed25519 key in PEM of the local issuer, which signs log-in links, "
+        "cookies, tickets and tokens; `imustream up` makes one in the state folder.",
     )
+    issuer: str = Field("imustream", min_length=1, description="The local issuer's `iss`.")
+    audience: str = Field("imustream", min_length=1, description="The local issuer's `aud`.")
     cookie_hours: float = Field(12.0, gt=0, description="How long a log-in lasts.")
+    max_token_hours: float = Field(
+        8_784.0, gt=0, description="The longest that a token of POST /api/v1/tokens lasts."
+    )
+    ticket_s: float = Field(
+        60.0, gt=0, le=600, description="How long a ticket waits for its WebSocket."
+    )
+    leeway_s: float = Field(
+        30.0, ge=0, le=300, description="How far another machine's clock may be off."
+    )
+    oidc_issuer: str | None = Field(
+        None, description="OIDC provider, as in its tokens' `iss`; https, or http on loopback."
+    )
+    oidc_audience: str | None = Field(
+        None, description="The `aud` its tokens must have; needed where oidc_issuer is set."
+    )
+    oidc_algorithms: tuple[str, ...] = Field(
+        ("RS256", "PS256", "ES256", "EdDSA"),
+        min_length=1,
+        description="Algorithms its tokens may be signed with; asymmetric ones only.",
+    )
+    oidc_role_claim: str = Field(
+        "role",
+        description="Claim with viewer, operator or admin, or a list with one of them; "
+        "`a.b` also finds `b` in `a`.",
+    )
+    oidc_sensors_claim: str = Field(
+        "sensors",
+        description="Claim with the patterns of the sensors somebody sees; a token without it "
+        "sees all.",
+    )
+    oidc_ca_file: Path | None = Field(
+        None, description="CA certificates that the provider's is checked against."
+    )
+    oidc_refresh_s: float = Field(
+        300.0, ge=1, description="How old the provider's keys get before they are asked for again."
+    )
+    oidc_stale_s: float = Field(
+        3_600.0, ge=1, description="How old they may get while the provider does not answer."
+    )
+    oidc_retry_s: float = Field(
+        10.0, gt=0, description="Least time between two questions to the provider."
+    )
+    oidc_timeout_s: float = Field(3.0, gt=0, description="How long the provider may take.")
+
+    @field_validator("oidc_algorithms")
+    @classmethod
+    def _asymmetric(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := set(names) - ASYMMETRIC_ALGORITHMS:
+            raise ValueError(
+                f"{', '.join(sorted(wrong))} may not be used; there are "
+                f"{', '.join(sorted(ASYMMETRIC_ALGORITHMS))}"
+            )
+        return names
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _trustworthy(cls, url: str | None) -> str | None:
+        if url is not None:
+            parts = urlsplit(url)
+            loopback = parts.hostname in ("127.0.0.1", "localhost", "::1")
+            if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
+                raise ValueError("must be an https address (http only on loopback)")
+        return url
+
+    @model_validator(mode="after")
+    def _with_audience(self) -> "AuthSettings":
+        if self.oidc_issuer is not None and not self.oidc_audience:
+            raise ValueError("oidc_audience is needed where oidc_issuer is set")
+        if self.oidc_issuer == self.issuer:
+            raise ValueError("issuer and oidc_issuer must differ")
+        return self
 
 
 class RaySettings(BaseModel):

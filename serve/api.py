@@ -29,8 +29,11 @@ from serve.health import (
     pipeline_health,
     readiness,
 )
-from serve.login import COLLECTION, UsedCodes, login_routes, mongo_client
+from serve.identity_routes import identity_routes
+from serve.login import login_routes
+from serve.mongo import mongo_client
 from serve.observation import PIPELINES, Observation
+from serve.one_time import COLLECTION, UsedCodes
 from serve.pages import add_pages
 from serve.pipelines_report import PipelinesReport
 from serve.problems import report_problems
@@ -88,7 +91,7 @@ def api_app(
     settings: Settings, observation: Observation, applications: Mapping[str, Check]
 ) -> FastAPI:
     """Return the application; ``applications`` say whether the others run."""
-    mongo = mongo_client(settings)
+    mongo = mongo_client(settings.mongo)
     sessions = SessionReader(settings.mongo)
 
     checks: dict[str, Check] = {
@@ -118,11 +121,11 @@ def api_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(Gate, settings=settings)
+    used = UsedCodes(mongo[settings.mongo.database][COLLECTION])
+    app.add_middleware(Gate, settings=settings, used=used)
     report_problems(app)
-    app.include_router(
-        login_routes(settings, UsedCodes(mongo[settings.mongo.database][COLLECTION]))
-    )
+    app.include_router(login_routes(settings, used))
+    app.include_router(identity_routes(settings))
     _add_health(app, checks)
     _add_reports(app, observation)
     app.include_router(session_routes(sessions))

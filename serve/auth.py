@@ -1,144 +1,135 @@
-"""Who gets in: one-time log-in codes, and the tokens that programs and browsers carry.
+"""Who gets in: one-time log-in codes, tokens, tickets, and what each connection is let in with.
 
-Both are JSON Web Tokens signed with ``auth.secret`` (HS256). A code is good for one exchange
-(:mod:`serve.login`) and the only secret that ever stands in a URL. A token comes in the cookie
-that the exchange sets, or in ``Authorization: Bearer``.
+A token comes in ``Authorization: Bearer``, in the cookie that the exchange of a code sets
+(:mod:`serve.login`), or with a WebSocket as :mod:`serve.credential` says. Its claim `iss` chooses
+who checks it: the local issuer or the OIDC provider. Codes and tickets are good once, for a short
+time, and the only secrets that ever stand in a URL.
 """
 
-import secrets
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
-from urllib.parse import urlsplit
-
-import jwt
+from starlette.requests import HTTPConnection
 
 from pipelines.errors import ConfigurationError, DataError
 from pipelines.settings import Settings
+from serve.credential import COOKIE, Credential, Way, credential_of
+from serve.jwt_checks import unverified_issuer
+from serve.local_issuer import Kind, bearer_of, issue, read_one_time
+from serve.oidc import OidcVerifier
+from serve.one_time import OneTimeUse
 from serve.principal import Principal, Role
 
-COOKIE = "imustream_login"
+__all__ = [
+    "COOKIE",
+    "LOGIN_CODE_MINUTES",
+    "Authenticator",
+    "login_link",
+    "new_login_code",
+    "new_ticket",
+    "new_token",
+]
+
 LOGIN_CODE_MINUTES = 15
-_ALGORITHM = "HS256"
-_SECRET_CHARACTERS = 32
-_LOGIN = "login"
-_ACCESS = "access"
+_LOCAL_USER = "local"
+_ISSUER_SHOWN = 100
 
 
-class LoginCode(NamedTuple):
-    """What a valid log-in code says: its own id, and when it stops being valid."""
-
-    jti: str
-    expires: datetime
-
-
-def new_login_code(settings: Settings) -> str:
+def new_login_code(
+    settings: Settings,
+    role: Role = Role.ADMIN,
+    sensors: tuple[str, ...] | None = None,
+    subject: str = _LOCAL_USER,
+) -> str:
     """Return a code that logs one browser in, once, within 15 minutes.
 
     Raises:
-        ConfigurationError: ``auth.secret`` is missing or short.
+        ConfigurationError: ``auth.signing_key`` is missing or unusable.
     """
-    return _sign(settings, _LOGIN, timedelta(minutes=LOGIN_CODE_MINUTES))
+    who = Principal(subject, role, sensors, 0.0)
+    return issue(settings.auth, Kind.LOGIN_CODE, who, LOGIN_CODE_MINUTES * 60)
 
 
-def new_token(settings: Settings, hours: float) -> str:
+def new_token(
+    settings: Settings,
+    hours: float,
+    role: Role = Role.ADMIN,
+    sensors: tuple[str, ...] | None = None,
+    subject: str = _LOCAL_USER,
+) -> str:
     """Return a token for the cookie or for ``Authorization: Bearer``, valid for ``hours``.
 
+    sensors: patterns of the sensors its carrier sees, None for all
+
     Raises:
-        ConfigurationError: ``auth.secret`` is missing or short.
+        ConfigurationError: ``auth.signing_key`` is missing or unusable.
     """
-    return _sign(settings, _ACCESS, timedelta(hours=hours))
+    who = Principal(subject, role, sensors, 0.0)
+    return issue(settings.auth, Kind.ACCESS, who, hours * 3600)
 
 
-def login_link(settings: Settings) -> str:
+def new_ticket(settings: Settings, principal: Principal) -> str:
+    """Return a ticket that opens one WebSocket as ``principal``, whose end is the socket's too.
+
+    Raises:
+        ConfigurationError: ``auth.signing_key`` is missing or unusable.
+    """
+    return issue(settings.auth, Kind.TICKET, principal, settings.auth.ticket_s)
+
+
+def login_link(
+    settings: Settings, role: Role = Role.ADMIN, sensors: tuple[str, ...] | None = None
+) -> str:
     """Return a link that logs a browser in, once, and opens the dashboard.
 
     Raises:
-        ConfigurationError: ``auth.secret`` is missing or short.
+        ConfigurationError: ``auth.signing_key`` is missing or unusable.
     """
     host = settings.serve.host
     if host in ("0.0.0.0", "::"):
         host = "127.0.0.1"
-    return f"http://{host}:{settings.serve.port}/login?code={new_login_code(settings)}"
+    code = new_login_code(settings, role, sensors)
+    return f"http://{host}:{settings.serve.port}/login?code={code}"
 
 
-def read_login_code(settings: Settings, code: str) -> LoginCode:
-    """Return what a code says, without asking whether it was used before.
+class Authenticator:
+    """Says who a connection is from; one for each application of each process."""
 
-    Raises:
-        DataError: it is not a code that we signed, or it has expired; the message says which.
-        ConfigurationError: ``auth.secret`` is missing or short.
-    """
-    claims = _verify(settings, code, _LOGIN)
-    return LoginCode(claims["jti"], datetime.fromtimestamp(claims["exp"], UTC))
+    def __init__(self, settings: Settings, used: OneTimeUse) -> None:
+        """Check tokens as ``settings`` say; ``used`` knows which tickets were used."""
+        self._settings = settings.auth
+        self._used = used
+        self._oidc = OidcVerifier(settings.auth) if settings.auth.oidc_issuer else None
 
+    async def admit(self, connection: HTTPConnection) -> tuple[Principal, Way]:
+        """Return who asks, and what they showed. A ticket is used up.
 
-def admit(
-    settings: Settings, headers: Mapping[str, str], cookies: Mapping[str, str]
-) -> Principal | str:
-    """Return who asks, or why the request must be refused, in a sentence.
+        Raises:
+            DataError: nobody we know; the message is a sentence for them.
+            UnavailableError: whoever could say so does not answer.
+        """
+        credential = credential_of(connection)
+        if credential is None:
+            raise DataError("You are not logged in.")
+        try:
+            return await self._principal(credential), credential.way
+        except (DataError, ConfigurationError) as error:
+            what = "ticket" if credential.way is Way.TICKET else "log-in"
+            raise DataError(f"Your {what} is not valid: {error}.") from None
 
-    headers: names in lower case.
-    """
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
-        token = cookies.get(COOKIE, "")
-    if not token:
-        return "You are not logged in."
-    try:
-        claims = _verify(settings, token.strip(), _ACCESS)
-    except (DataError, ConfigurationError) as error:
-        return f"Your log-in is not valid: {error}."
-    return Principal("local", Role.ADMIN, None, float(claims["exp"]))
-
-
-def is_cross_site(headers: Mapping[str, str]) -> bool:
-    """Return whether a browser sends this for a page of another site, on its user's cookie.
-
-    A browser lets any page open a WebSocket to any host and sends the cookies along; only the
-    header `Origin` tells (cross-site WebSocket hijacking). A bearer token is no cookie: whoever
-    sends it knows it. Programs send no `Origin`.
-    """
-    origin = headers.get("origin")
-    if origin is None or headers.get("authorization", "").lower().startswith("bearer "):
-        return False
-    return urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
-
-
-def _secret(settings: Settings) -> str:
-    secret = settings.auth.secret.get_secret_value() if settings.auth.secret else ""
-    if len(secret) < _SECRET_CHARACTERS:
-        raise ConfigurationError(
-            f"setting auth.secret {'is too short' if secret else 'is missing'}; set "
-            f"IMUSTREAM_AUTH__SECRET to {_SECRET_CHARACTERS} characters or more"
+    async def _principal(self, credential: Credential) -> Principal:
+        if credential.way is Way.TICKET:
+            return await self._ticket_holder(credential.token)
+        issuer = unverified_issuer(credential.token)
+        if issuer == self._settings.issuer:
+            return bearer_of(self._settings, credential.token)
+        if self._oidc is not None and issuer == self._settings.oidc_issuer:
+            return await self._oidc.principal(credential.token)
+        raise DataError(
+            "it names no issuer"
+            if issuer is None
+            else f"its issuer {issuer[:_ISSUER_SHOWN]!r} is not one that is trusted here"
         )
-    return secret
 
-
-def _sign(settings: Settings, purpose: str, valid: timedelta) -> str:
-    now = datetime.now(UTC)
-    claims = {
-        "purpose": purpose,
-        "jti": secrets.token_urlsafe(16),
-        "iat": now,
-        "exp": now + valid,
-    }
-    return jwt.encode(claims, _secret(settings), _ALGORITHM)
-
-
-def _verify(settings: Settings, token: str, purpose: str) -> dict[str, Any]:
-    secret = _secret(settings)
-    try:
-        claims: dict[str, Any] = jwt.decode(
-            token,
-            secret,
-            algorithms=[_ALGORITHM],
-            options={"require": ["exp", "jti", "purpose"]},
-        )
-    except jwt.ExpiredSignatureError:
-        raise DataError("it has expired") from None
-    except jwt.InvalidTokenError:
-        raise DataError("it was not signed by this service") from None
-    if claims["purpose"] != purpose:
-        raise DataError("it was made for another purpose")
-    return claims
+    async def _ticket_holder(self, ticket: str) -> Principal:
+        unverified_issuer(ticket)
+        found = read_one_time(self._settings, ticket, Kind.TICKET)
+        await self._used.use(found.jti, found.expires_s)
+        return found.principal

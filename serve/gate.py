@@ -3,34 +3,43 @@
 Plain ASGI, so that it stands before WebSockets too and costs a stream nothing.
 """
 
-from collections.abc import Callable
+import html
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import NamedTuple
 
+from pymongo import AsyncMongoClient
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from starlette.websockets import WebSocketClose
+from starlette.websockets import WebSocket, WebSocketClose
 
+from pipelines.errors import DataError, UnavailableError
 from pipelines.settings import Settings
-from serve.auth import admit, is_cross_site
-from serve.principal import SCOPE_KEY, Principal
+from serve.auth import Authenticator
+from serve.credential import SUBPROTOCOL, Way
+from serve.mongo import Document, mongo_client
+from serve.one_time import COLLECTION, OneTimeUse, UsedCodes
+from serve.principal import SCOPE_KEY
 from serve.problems import problem
+from serve.same_origin import changes_something, from_another_page, from_own_page
+from serve.security_headers import Sources, security_headers
 
 OPEN_PATHS = frozenset({"/health/live", "/login"})
 POLICY_VIOLATION = 1008
 
-_CONTENT_POLICY = (
-    "default-src 'self'; img-src 'self' data:; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'; object-src 'none'"
-)
-_SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
+_DENIAL = "websocket.http.response"
+"""ASGI's extension to answer a WebSocket's request over HTTP."""
+
+Refused = Callable[[str, Headers], Response]
+PageSources = Mapping[str, Callable[[Headers], Sources]]
+"""By path, what a page may load from besides, seen from the headers that asked for it."""
+
+
+class _Refusal(NamedTuple):
+    status: HTTPStatus
+    why: str
 
 
 class Gate:
@@ -41,45 +50,100 @@ class Gate:
         app: ASGIApp,
         settings: Settings,
         open_paths: frozenset[str] = OPEN_PATHS,
-        refused: Callable[[str, Headers], Response] | None = None,
+        refused: Refused | None = None,
+        used: OneTimeUse | None = None,
+        page_sources: PageSources | None = None,
     ) -> None:
-        """Guard ``app``; ``refused`` makes the answer to who may not pass, from why and headers."""
+        """Guard ``app``.
+
+        refused: makes the answer to who is not logged in, from why and headers
+        used: knows which tickets were used; by default MongoDB does
+        page_sources: see :data:`PageSources`
+        """
         self._app = app
-        self._settings = settings
         self._open_paths = open_paths
         self._refused = refused or _refused
+        self._page_sources = page_sources or {}
+        self._mongo: AsyncMongoClient[Document] | None = None
+        if used is None:
+            self._mongo = mongo_client(settings.mongo)
+            used = UsedCodes(self._mongo[settings.mongo.database][COLLECTION])
+        self._authenticator = Authenticator(settings, used)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it here."""
         if scope["type"] == "websocket":
-            if self._refusal(scope) or is_cross_site(Headers(scope=scope)):
-                # Closed before it was accepted, a WebSocket is answered with HTTP 403.
-                await WebSocketClose(POLICY_VIOLATION)(scope, receive, send)
-            else:
-                await self._app(scope, receive, send)
-            return
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        send = _with_security_headers(send)
-        why = "" if scope["path"] in self._open_paths else self._refusal(scope)
-        if why:
-            await self._refused(why, Headers(scope=scope))(scope, receive, send)
+            await self._websocket(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            await self._lifespan(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> str:
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            if self._mongo is not None:
+                await self._mongo.close()
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        send = self._with_security_headers(scope, headers, send)
+        refusal = None if scope["path"] in self._open_paths else await self._refusal(scope)
+        if refusal is None:
+            await self._app(scope, receive, send)
+        elif refusal.status == HTTPStatus.UNAUTHORIZED:
+            await self._refused(refusal.why, headers)(scope, receive, send)
+        else:
+            await _problem(refusal)(scope, receive, send)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = await self._refusal(scope)
+        if refusal is None:
+            await self._app(scope, receive, _with_subprotocol(scope, send))
+        elif _DENIAL in scope.get("extensions", {}):
+            await WebSocket(scope, receive, send).send_denial_response(_problem(refusal))
+        else:
+            # Closed before it was accepted, a WebSocket is answered with HTTP 403.
+            await WebSocketClose(POLICY_VIOLATION)(scope, receive, send)
+
+    async def _refusal(self, scope: Scope) -> _Refusal | None:
         """Return why a connection may not pass; who may is named in its scope."""
         connection = HTTPConnection(scope)
-        found = admit(self._settings, connection.headers, connection.cookies)
-        if isinstance(found, Principal):
-            scope[SCOPE_KEY] = found
-            return ""
-        return found
+        try:
+            principal, way = await self._authenticator.admit(connection)
+        except DataError as error:
+            return _Refusal(HTTPStatus.UNAUTHORIZED, str(error))
+        except UnavailableError as error:
+            return _Refusal(HTTPStatus.SERVICE_UNAVAILABLE, f"{error}.")
+        if way is Way.COOKIE and _is_forged(scope, connection.headers):
+            return _Refusal(
+                HTTPStatus.FORBIDDEN,
+                "A page of another site may not do this with your cookie; programs send "
+                "`Authorization: Bearer` with a token.",
+            )
+        scope[SCOPE_KEY] = principal
+        return None
+
+    def _with_security_headers(self, scope: Scope, headers: Headers, send: Send) -> Send:
+        sources = self._page_sources.get(scope["path"])
+        added = security_headers(
+            is_https=scope.get("scheme") == "https",
+            more=None if sources is None else sources(headers),
+        )
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answer = MutableHeaders(scope=message)
+                for name, value in added.items():
+                    answer[name] = value
+            await send(message)
+
+        return send_with_headers
 
 
 def page(status: int, title: str, *paragraphs: str) -> Response:
-    """Return a page of plain words."""
+    """Return a page of plain words; the paragraphs are HTML."""
     body = "".join(f"<p>{paragraph}</p>" for paragraph in paragraphs)
     return HTMLResponse(
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
@@ -91,12 +155,19 @@ def page(status: int, title: str, *paragraphs: str) -> Response:
     )
 
 
+def _is_forged(scope: Scope, headers: Headers) -> bool:
+    """Whether a page of another site may be behind what a browser's cookie came with."""
+    if scope["type"] == "websocket":
+        return from_another_page(headers)
+    return changes_something(scope["method"]) and not from_own_page(headers)
+
+
 def _refused(why: str, headers: Headers) -> Response:
     if "text/html" in headers.get("accept", ""):
         return page(
             HTTPStatus.UNAUTHORIZED,
             "imustream: please log in",
-            why,
+            html.escape(why),
             "<code>imustream link</code> on the machine that runs imustream prints a link that "
             "logs this browser in. It works once, within 15 minutes.",
             "Have you just logged in? Then reload this page.",
@@ -108,13 +179,22 @@ def _refused(why: str, headers: Headers) -> Response:
     )
 
 
-def _with_security_headers(send: Send) -> Send:
-    async def send_with_headers(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            headers["Content-Security-Policy"] = _CONTENT_POLICY
-            for name, value in _SECURITY_HEADERS.items():
-                headers[name] = value
+def _problem(refusal: _Refusal) -> Response:
+    headers = {
+        HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+        HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"},
+    }
+    return problem(refusal.status, refusal.why, headers.get(refusal.status))
+
+
+def _with_subprotocol(scope: Scope, send: Send) -> Send:
+    """Answer a client that offers our subprotocol with it, as RFC 6455 asks a server to."""
+    if SUBPROTOCOL not in scope.get("subprotocols", ()):
+        return send
+
+    async def send_with_subprotocol(message: Message) -> None:
+        if message["type"] == "websocket.accept" and message.get("subprotocol") is None:
+            message = {**message, "subprotocol": SUBPROTOCOL}
         await send(message)
 
-    return send_with_headers
+    return send_with_subprotocol

@@ -44,7 +44,7 @@ class Principal:
     def may_see(self, sensor_id: str) -> bool:
         """Return whether this sensor's data are theirs to see."""
         return self.sensors is None or any(
-            fnmatchcase(sensor_id, pattern) for pattern in self.sensors
+            fnmatchcase(sensor_id, pattern.replace("[", "[[]")) for pattern in self.sensors
         )
 
 

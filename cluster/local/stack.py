@@ -122,8 +122,8 @@ class Stack:
         for server in servers:
             for port in server.ports:
                 require_free(server, port)
-        if self.settings.auth.secret is None:
-            self.settings.auth.secret = SecretStr(self.folder.secret())
+        if self.settings.auth.signing_key is None:
+            self.settings.auth.signing_key = SecretStr(self.folder.signing_key())
         chosen = differing_environment(self.settings, load_settings())
         record = self.folder.write_record({**(old.settings if old else {}), **chosen})
         self.supervision.write(servers)

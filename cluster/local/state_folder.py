@@ -8,12 +8,13 @@ import secrets
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipelines.errors import UnavailableError
+from serve.signing_key import new_key_pem
 
 _SECRET_BYTES = 32
 
@@ -84,18 +85,18 @@ class StateFolder:
         self._record.unlink(missing_ok=True)
         shutil.rmtree(self.runtime_dir, ignore_errors=True)
 
-    def secret(self) -> str:
+    def signing_key(self) -> str:
         """The key that signs log-ins, made once and kept in a file only this user may read."""
-        return self._kept_secret("auth.secret")
+        return self._kept_secret("auth.key.pem", new_key_pem)
 
     def s3_secret(self) -> str:
         """The secret key of the stack's own S3 server, made once and kept in such a file too."""
-        return self._kept_secret("s3.secret")
+        return self._kept_secret("s3.secret", lambda: secrets.token_urlsafe(_SECRET_BYTES))
 
-    def _kept_secret(self, name: str) -> str:
+    def _kept_secret(self, name: str, make: Callable[[], str]) -> str:
         file = self.path / name
         if not file.is_file():
-            _write_private(file, secrets.token_urlsafe(_SECRET_BYTES))
+            _write_private(file, make())
         return file.read_text().strip()
 
 

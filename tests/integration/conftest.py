@@ -18,6 +18,7 @@ from cluster.local.stack import Stack
 from cluster.setup.paths import ROOT
 from pipelines.admin import create_topics
 from pipelines.settings import Settings
+from serve.signing_key import new_key_pem
 
 _DEPLOY_TIMEOUT_S = 90
 
@@ -33,7 +34,7 @@ def serving(servers: Stack) -> Iterator[Settings]:
         kafka={"bootstrap_servers": base.kafka.bootstrap_servers},
         mqtt={"port": base.mqtt.port},
         mongo={"uri": base.mongo.uri.get_secret_value()},
-        auth={"secret": "a secret of more than 32 characters, for tests"},
+        auth={"signing_key": new_key_pem()},
         inference={"max_queue": MAX_QUEUE, "poll_s": 0.5},
         live={"max_clients": MAX_CLIENTS, "queue_messages": QUEUE_MESSAGES},
     )

@@ -40,7 +40,7 @@ def test_every_command_has_help_with_an_example(command: str, tmp_path: Path) ->
 
 
 def test_settings_are_printed_with_descriptions_and_secrets_masked(tmp_path: Path) -> None:
-    environment = {"IMUSTREAM_AUTH__SECRET": "s3cret" * 8, "IMUSTREAM_MQTT__PORT": "1999"}
+    environment = {"IMUSTREAM_AUTH__SIGNING_KEY": "s3cret" * 8, "IMUSTREAM_MQTT__PORT": "1999"}
     shown = _imustream("settings", "--json", folder=tmp_path, environment=environment)
     assert "s3cret" not in shown.stdout
     rows = {row["setting"]: row for row in json.loads(shown.stdout)}

@@ -143,17 +143,17 @@ def test_only_partitions_that_somebody_watches_are_read(serving: Settings) -> No
     asyncio.run(scenario())
 
 
-def _refused(serving: Settings, query: str = "", **options: Any) -> None:
+def _refused(serving: Settings, status: int, **options: Any) -> None:
     with (
-        pytest.raises(InvalidStatus, match="HTTP 403"),
-        websocket(serving, "transformed", "live-a", query, **options),
+        pytest.raises(InvalidStatus, match=f"HTTP {status}"),
+        websocket(serving, "transformed", "live-a", **options),
     ):
         pass
 
 
 def test_nobody_streams_without_a_log_in(serving: Settings) -> None:
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Cookie": f"{COOKIE}=wrong"}):
-        _refused(serving, additional_headers=headers)
+        _refused(serving, 401, additional_headers=headers)
 
 
 def test_a_cookie_streams_for_our_own_page_and_for_no_other_site(serving: Settings) -> None:
@@ -163,7 +163,7 @@ def test_a_cookie_streams_for_our_own_page_and_for_no_other_site(serving: Settin
     with websocket(serving, "transformed", "live-a", origin=own, **options):
         pass
     for origin in ("https://evil.example", f"{own}0", "null"):
-        _refused(serving, origin=origin, **options)
+        _refused(serving, 403, origin=origin, **options)
 
 
 @pytest.mark.parametrize(
@@ -207,6 +207,6 @@ def test_one_client_too_many_is_told_to_come_back(serving: Settings, pipeline: P
 
 def test_the_token_in_a_urls_query_is_no_log_in(serving: Settings) -> None:
     token = bearer(serving)["Authorization"].split()[1]
-    _refused(serving, f"?token={token}", additional_headers={})
+    _refused(serving, 401, query=f"?token={token}", additional_headers={})
     with http(serving, logged_in=False) as client:
         assert client.get("/api/v1/sensors", params={"token": token}).status_code == 401
