@@ -62,8 +62,24 @@ def client_options(settings: KafkaSettings, client_id: str) -> Options:
         # A broker that comes back is found again within half a second.
         "reconnect.backoff.ms": 50,
         "reconnect.backoff.max.ms": 500,
+        **_security(settings),
         **settings.options,
     }
+
+
+def _security(settings: KafkaSettings) -> Options:
+    """TLS and the log-in, where there are any."""
+    found: Options = {}
+    if settings.tls or settings.username is not None:
+        transport = "SSL" if settings.tls else "PLAINTEXT"
+        found["security.protocol"] = f"SASL_{transport}" if settings.username else transport
+    if settings.tls and settings.tls_ca_file is not None:
+        found["ssl.ca.location"] = str(settings.tls_ca_file)
+    if settings.username is not None and settings.password is not None:
+        found["sasl.mechanism"] = settings.sasl_mechanism
+        found["sasl.username"] = settings.username
+        found["sasl.password"] = settings.password.get_secret_value()
+    return found
 
 
 def consumer_options(settings: KafkaSettings, group_id: str) -> Options:

@@ -41,6 +41,7 @@ def s3_client(settings: S3Settings) -> Any:
         region_name=settings.region,
         aws_access_key_id=settings.access_key,
         aws_secret_access_key=None if secret is None else secret.get_secret_value(),
+        verify=None if settings.ca_file is None else str(settings.ca_file),
         config=_CONFIG,
     )
 

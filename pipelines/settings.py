@@ -2,7 +2,9 @@
 
 A value comes from, first found first taken: the environment (as in
 ``IMUSTREAM_KAFKA__BOOTSTRAP_SERVERS``), a TOML file (``IMUSTREAM_CONFIG``, or ``imustream.toml``
-in the working folder), the default here.
+in the working folder), the default here. A secret may also stand in a file, as container
+platforms mount them: ``IMUSTREAM_KAFKA__PASSWORD_FILE`` names the file of ``kafka.password``
+(:mod:`pipelines.secret_files`); it comes after the environment and before the TOML file.
 ``imustream settings`` prints them all.
 """
 
@@ -20,6 +22,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -28,6 +31,7 @@ from pydantic_settings import (
 )
 
 from pipelines.errors import ConfigurationError
+from pipelines.secret_files import SecretFiles, is_secret
 
 CONFIG_FILE_VARIABLE = "IMUSTREAM_CONFIG"
 
@@ -66,16 +70,40 @@ class KafkaSettings(BaseModel):
     bootstrap_servers: str = Field("127.0.0.1:9092", description="Comma-separated host:port.")
     replication_factor: int = Field(1, ge=1, description="Replicas of each topic we create.")
     min_insync_replicas: int = Field(1, ge=1, description="Replicas that must have each record.")
+    tls: bool = Field(False, description="Speak TLS with the brokers.")
+    tls_ca_file: Path | None = Field(
+        None, description="CA certificates in PEM that they are checked against, with tls."
+    )
+    username: str | None = Field(None, description="SASL user, where the brokers ask for one.")
+    password: SecretStr | None = Field(None, description="Password of that user.")
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="How the password is shown; PLAIN only with tls."
+    )
     options: dict[str, str] = Field(
         default_factory=dict,
-        description="Further librdkafka options of every client, such as security.protocol.",
+        description="Further librdkafka options of every client; they win. Passwords do not "
+        "belong here: they are shown.",
     )
+
+    @model_validator(mode="after")
+    def _no_password_in_clear(self) -> "KafkaSettings":
+        if self.username is not None and self.password is None:
+            raise ValueError("kafka.password is needed where kafka.username is set")
+        if self.username is not None and self.sasl_mechanism == "PLAIN" and not self.tls:
+            raise ValueError(
+                "kafka.sasl_mechanism PLAIN sends the password as it is: set kafka.tls"
+            )
+        return self
 
 
 class MongoSettings(BaseModel):
     """The document database for sensors and sessions; MongoDB or what speaks its protocol."""
 
-    uri: SecretStr = Field(SecretStr("mongodb://127.0.0.1:27017"), description="Connection string.")
+    uri: SecretStr = Field(
+        SecretStr("mongodb://127.0.0.1:27017"),
+        description="Connection string, with user, password and TLS, as in "
+        "mongodb://user:password@host/?tls=true&tlsCAFile=/ca.pem.",
+    )
     database: str = Field("streaming_poc", description="Name of the database.")
 
 
@@ -174,6 +202,9 @@ class S3Settings(BaseModel):
     region: str = Field("us-east-1", description="Region.")
     access_key: str | None = Field(None, description="Access key id.")
     secret_key: SecretStr | None = Field(None, description="Secret access key.")
+    ca_file: Path | None = Field(
+        None, description="CA certificates that an https endpoint is checked against."
+    )
 
 
 class ArchiveSettings(BaseModel):
@@ -244,11 +275,47 @@ class LiveSettings(BaseModel):
     max_clients: int = Field(2_000, ge=1, description="WebSocket clients of one replica.")
 
 
+_RATE = r"^(|[1-9]\d{0,8}/(second|minute|hour))$"
+
+
 class ServeSettings(BaseModel):
     """Where the HTTP and WebSocket applications listen."""
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8_000, ge=1, le=65535, description="Port of api and live.")
+    max_body_bytes: int = Field(
+        1_048_576, ge=1_024, description="A larger request body is refused by api."
+    )
+    request_timeout_s: float = Field(
+        30.0, gt=0, description="A request to api that takes longer is answered with 504."
+    )
+    header_timeout_s: int = Field(
+        10, ge=1, le=300, description="How long a client may take to send a request's head."
+    )
+    cors_origins: tuple[str, ...] = Field(
+        (), description="Origins of other sites' pages that may ask api, with a bearer token."
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        (),
+        description="Addresses or networks of proxies before imustream whose X-Forwarded-For and "
+        "X-Forwarded-Proto are believed; they must append to them or replace them.",
+    )
+    limit_login: str = Field(
+        "30/minute", pattern=_RATE, description="Log-ins from one address; empty: no limit."
+    )
+    limit_read: str = Field(
+        "3000/minute", pattern=_RATE, description="Questions of one client; empty: no limit."
+    )
+    limit_change: str = Field(
+        "300/minute", pattern=_RATE, description="Changes by one client; empty: no limit."
+    )
+    idempotency_hours: float = Field(
+        24.0, gt=0, description="How long the answer to an Idempotency-Key is kept."
+    )
+    idempotency_bytes: int = Field(
+        262_144, ge=1_024, le=8_388_608, description="A larger answer is not kept for repeats."
+    )
+    audit_days: float = Field(365.0, gt=0, description="How long the audit log is kept.")
 
 
 ASYMMETRIC_ALGORITHMS = frozenset(
@@ -412,9 +479,18 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take values from the caller, then the environment, then the TOML file."""
+        """Take values from the caller, the environment, files of secrets, then the TOML file."""
         file = Path(os.environ.get(CONFIG_FILE_VARIABLE, "imustream.toml"))
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+        toml = TomlConfigSettingsSource(settings_cls, file)
+        return init_settings, env_settings, SecretFiles(settings_cls), toml
+
+
+def _got(error: ErrorDetails) -> str:
+    """What was given, where it can be no secret: one value of a setting that is none."""
+    value = error.get("input")
+    if not isinstance(value, str | int | float) or is_secret(Settings, error["loc"]):
+        return ""
+    return f" (got {value!r})"
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -432,7 +508,7 @@ def load_settings(**overrides: Any) -> Settings:
         first = error.errors()[0]
         path = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError(
-            f"setting {path}: {first['msg']} (got {first.get('input')!r}); "
+            f"setting {path}: {first['msg']}{_got(first)}; "
             f"correct IMUSTREAM_{path.replace('.', '__').upper()} or the TOML file"
         ) from None
     except ValueError as error:

@@ -19,6 +19,7 @@ from pipelines.models.shipped import ensure_shipped
 from pipelines.models.store import open_store
 from pipelines.settings import RaySettings, Settings, load_settings
 from serve import api, live
+from serve.edge.shared_counters import end_other_versions
 from serve.inference.application import inference_application
 
 _CONNECT_TIMEOUT_S = 5.0
@@ -33,6 +34,7 @@ def deploy(settings: Settings) -> None:
     """
     ensure_shipped(open_store(settings))
     _join(settings.ray)
+    end_other_versions(settings.ray)
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     serve.start(
         proxy_location="EveryNode",

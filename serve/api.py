@@ -18,7 +18,12 @@ from ray.serve.schema import ApplicationStatus
 from pipelines.models import serving_names
 from pipelines.settings import Settings
 from serve import live
-from serve.gate import Gate
+from serve.edge import audit_log
+from serve.edge.audit_log import AuditLog
+from serve.edge.audit_routes import audit_routes
+from serve.edge.counters import Counters
+from serve.edge.layers import add_layers
+from serve.edge.shared_counters import SharedCounters
 from serve.health import (
     Check,
     KafkaCheck,
@@ -88,10 +93,18 @@ class Liveness(BaseModel):
 
 
 def api_app(
-    settings: Settings, observation: Observation, applications: Mapping[str, Check]
+    settings: Settings,
+    observation: Observation,
+    applications: Mapping[str, Check],
+    counters: Counters,
 ) -> FastAPI:
-    """Return the application; ``applications`` say whether the others run."""
+    """Return the application.
+
+    applications: say whether the others run
+    counters: how often each client has asked
+    """
     mongo = mongo_client(settings.mongo)
+    database = mongo[settings.mongo.database]
     sessions = SessionReader(settings.mongo)
 
     checks: dict[str, Check] = {
@@ -121,10 +134,12 @@ def api_app(
         docs_url=None,
         redoc_url=None,
     )
-    used = UsedCodes(mongo[settings.mongo.database][COLLECTION])
-    app.add_middleware(Gate, settings=settings, used=used)
+    used = UsedCodes(database[COLLECTION])
+    entries = AuditLog(database[audit_log.COLLECTION], settings.serve.audit_days * 86_400)
+    add_layers(app, settings, database, used=used, entries=entries, counters=counters)
     report_problems(app)
     app.include_router(login_routes(settings, used))
+    app.include_router(audit_routes(entries))
     app.include_router(identity_routes(settings))
     _add_health(app, checks)
     _add_reports(app, observation)
@@ -205,7 +220,8 @@ class Api:
         """Return the application; Serve calls this in the replica."""
         others = (live.NAME, serving_names.APPLICATION)
         checks = {name: partial(_application_health, name) for name in others}
-        return api_app(self._settings, self._observation, checks)
+        counters = SharedCounters(self._settings.ray)
+        return api_app(self._settings, self._observation, checks, counters)
 
     def check_health(self) -> None:
         """Tell Serve whether this replica works; Serve calls it every second."""

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, HTTPException
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
+from pipelines.errors import DataError
 from pipelines.settings import Settings
 from serve.auth import new_ticket, new_token
 from serve.principal import Principal, Role, requires
@@ -15,6 +16,7 @@ from serve.token_claims import (
     MAX_PATTERN_CHARACTERS,
     MAX_PATTERNS,
     MAX_SUBJECT_CHARACTERS,
+    require_own_subject,
     role_named,
 )
 
@@ -63,6 +65,15 @@ class TokenWish(BaseModel):
         None, max_length=MAX_PATTERNS, description="Patterns of sensor ids; null for all."
     )
     hours: float = Field(gt=0, allow_inf_nan=False, description="How long it lasts.")
+
+    @field_validator("subject")
+    @classmethod
+    def _own(cls, subject: str) -> str:
+        try:
+            require_own_subject(subject)
+        except DataError as error:
+            raise ValueError(str(error)) from None
+        return subject
 
 
 class Token(BaseModel):

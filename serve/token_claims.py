@@ -10,6 +10,8 @@ MAX_PATTERNS = 100
 """Patterns of sensors in one token."""
 MAX_PATTERN_CHARACTERS = 64
 MAX_SUBJECT_CHARACTERS = 256
+OIDC_PREFIX = "oidc:"
+"""Begins the subjects of the OIDC provider, so that none of ours passes for one of them."""
 
 _ROLES = {role.name.lower(): role for role in Role}
 _ABSENT = object()
@@ -25,6 +27,16 @@ def role_named(name: str) -> Role:
         return _ROLES[name]
     except KeyError:
         raise DataError(f"there is no role {name[:64]!r}; there are {', '.join(_ROLES)}") from None
+
+
+def require_own_subject(subject: str) -> None:
+    """Refuse to make a token whose subject looks like one of the OIDC provider's.
+
+    Raises:
+        DataError: it does.
+    """
+    if subject.startswith(OIDC_PREFIX):
+        raise DataError(f"a subject that begins with {OIDC_PREFIX!r} is the OIDC provider's")
 
 
 def principal_of_claims(

@@ -36,11 +36,12 @@ def token(
     from pipelines.errors import ConfigurationError
     from pipelines.settings import load_settings
     from serve.auth import new_token
-    from serve.token_claims import role_named
+    from serve.token_claims import require_own_subject, role_named
 
     settings = load_settings()
     most = settings.auth.max_token_hours
     if hours > most:
         raise ConfigurationError(f"--hours {hours:g} is more than auth.max_token_hours, {most:g}")
+    require_own_subject(subject)
     made = new_token(settings, hours, role_named(role), tuple(sensor) if sensor else None, subject)
     print(orjson.dumps({"token": made, "hours": hours}).decode() if as_json else made)

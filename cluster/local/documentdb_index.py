@@ -15,6 +15,9 @@ from pymongo.errors import CollectionInvalid, PyMongoError
 from pipelines.errors import UnavailableError
 from pipelines.settings import MongoSettings
 from pipelines.sinks.session_documents import SENSORS, SESSIONS
+from serve.edge import audit_log, idempotency_store
+
+_COLLECTIONS = (SESSIONS, SENSORS, audit_log.COLLECTION, idempotency_store.COLLECTION)
 
 _FIRST_SQLITE = (3, 38)
 """An older SQLite does not know ``->``; look-ups are slow then, and all else works."""
@@ -22,7 +25,7 @@ _WAIT_S = 10.0
 
 
 def index_document_ids(settings: MongoSettings, home: Path) -> None:
-    """Make the collections of sessions and sensors where they are missing, and their indexes.
+    """Make the collections that are looked up by id where they are missing, and their indexes.
 
     Args:
         settings: how to reach the running FerretDB.
@@ -38,8 +41,9 @@ def index_document_ids(settings: MongoSettings, home: Path) -> None:
     try:
         with closing(sqlite3.connect(file, timeout=_WAIT_S)) as database, database:
             tables = database.execute(
-                "SELECT table_name FROM _ferretdb_collections WHERE name IN (?, ?)",
-                (SESSIONS, SENSORS),
+                "SELECT table_name FROM _ferretdb_collections WHERE name IN "
+                f"({', '.join('?' * len(_COLLECTIONS))})",
+                _COLLECTIONS,
             ).fetchall()
             for (table,) in tables:
                 database.execute(
@@ -58,7 +62,7 @@ def _make_collections(settings: MongoSettings) -> None:
         settings.uri.get_secret_value(), serverSelectionTimeoutMS=int(_WAIT_S * 1000)
     )
     try:
-        for name in (SESSIONS, SENSORS):
+        for name in _COLLECTIONS:
             try:
                 client[settings.database].create_collection(name)
             except CollectionInvalid:

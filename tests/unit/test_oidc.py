@@ -49,7 +49,7 @@ def _principal(provider: Provider, token: str, **changes: Any) -> Principal:
 def test_a_token_of_the_provider_says_who_its_carrier_is(provider: Provider) -> None:
     ends = int(time.time()) + 30
     token = provider.token(sub="ada", role="operator", sensors=["wrist-*"], exp=ends)
-    expected = Principal("ada", Role.OPERATOR, ("wrist-*",), float(ends))
+    expected = Principal("oidc:ada", Role.OPERATOR, ("wrist-*",), float(ends))
     assert _principal(provider, token) == expected
 
 
@@ -95,7 +95,7 @@ def test_a_token_that_is_not_right_is_refused_in_words(
 
 def test_clocks_may_differ_by_the_leeway(provider: Provider) -> None:
     token = provider.token(exp=int(time.time()) - 20)
-    assert _principal(provider, token, leeway_s=60).subject == "ada"
+    assert _principal(provider, token, leeway_s=60).subject == "oidc:ada"
     with pytest.raises(DataError, match="expired"):
         _principal(provider, token, leeway_s=5)
 
@@ -145,7 +145,7 @@ def test_a_new_key_is_asked_for_and_an_unknown_one_not_at_every_request(
         assert provider.asked == asked
         provider.rotate()
         clock.now_s += 11
-        assert (await verifier.principal(provider.token())).subject == "ada"
+        assert (await verifier.principal(provider.token())).subject == "oidc:ada"
         assert provider.asked == asked + 1
         for _ in range(5):
             with pytest.raises(DataError, match="not one that its issuer publishes"):
@@ -175,7 +175,7 @@ def test_known_keys_serve_while_the_provider_is_away_but_not_for_ever() -> None:
             token = provider.token()
             await verifier.principal(token)
         clock.now_s += 400
-        assert (await verifier.principal(token)).subject == "ada"
+        assert (await verifier.principal(token)).subject == "oidc:ada"
         clock.now_s += 3_600
         with pytest.raises(UnavailableError, match="does not answer"):
             await verifier.principal(token)

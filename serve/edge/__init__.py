@@ -1,0 +1,1 @@
+"""What stands around every route of `api`: bounds, the audit log, repeats. Plain ASGI."""
