@@ -9,6 +9,7 @@ platforms mount them: ``IMUSTREAM_KAFKA__PASSWORD_FILE`` names the file of ``kaf
 """
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -316,6 +317,13 @@ class ServeSettings(BaseModel):
         262_144, ge=1_024, le=8_388_608, description="A larger answer is not kept for repeats."
     )
     audit_days: float = Field(365.0, gt=0, description="How long the audit log is kept.")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            ip_network(name)
+        return names
 
 
 ASYMMETRIC_ALGORITHMS = frozenset(

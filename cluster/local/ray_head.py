@@ -38,9 +38,7 @@ def ray_server(settings: Settings, runtime_dir: Path) -> Server:
         title="Ray",
         command=[sys.executable, "-m", "cluster.local.ray_start", str(folder)],
         environment={
-            **proxy_environment(
-                runtime_dir / "proxy", proxy_ports, settings.serve.header_timeout_s
-            ),
+            **proxy_environment(runtime_dir / "proxy", proxy_ports, settings.serve),
             "RAY_SERVE_HAPROXY_BINARY_PATH": str(_HAPROXY_ON_LOOPBACK),
             "IMUSTREAM_HAPROXY_GUARDED": str(GUARDED),
             "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",

@@ -94,7 +94,7 @@ class _Recorder:
         headers = Headers(raw=start["headers"])
         body = b"".join(message.get("body", b"") for message in self.messages[1:])
         keep = len(body) <= self._max_bytes and "no-store" not in headers.get("cache-control", "")
-        kept = [(name, value) for name, value in headers.items() if name in _KEPT_HEADERS]
+        kept = {name: value for name, value in headers.items() if name in _KEPT_HEADERS}
         return Answer(start["status"], kept, body if keep else None)
 
 
@@ -118,7 +118,7 @@ def _answer_again(claim: Claim, wanted: str) -> Response:
             f"This was done before, with status {status}; its answer is not kept.",
             {REPLAYED: "true"},
         )
-    return Response(body, status, {**dict(headers), REPLAYED: "true"})
+    return Response(body, status, {**headers, REPLAYED: "true"})
 
 
 async def _whole_body(receive: Receive) -> bytes | None:

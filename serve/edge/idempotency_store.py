@@ -29,7 +29,7 @@ class Answer(NamedTuple):
     """An answer as it was first given; ``body`` is None where it was not to be kept."""
 
     status: int
-    headers: list[tuple[str, str]]
+    headers: dict[str, str]
     body: bytes | None
 
 
@@ -84,7 +84,8 @@ class IdempotencyStore:
     async def keep(self, record_id: str, answer: Answer) -> None:
         """Put the answer to a claimed key; where that fails, a repeat is told that nobody knows."""
         body = None if answer.body is None else Binary(answer.body)
-        fields = {"status": answer.status, "headers": [list(h) for h in answer.headers]}
+        # An object, since FerretDB takes no lists in lists.
+        fields = {"status": answer.status, "headers": answer.headers}
         try:
             await self._collection.update_one(
                 {"_id": record_id}, {"$set": {"answer": {**fields, "body": body}}}
@@ -133,5 +134,5 @@ def _claim(found: Document) -> Claim:
     answer = None
     if kept is not None:
         body = None if kept["body"] is None else bytes(kept["body"])
-        answer = Answer(kept["status"], [(n, v) for n, v in kept["headers"]], body)
+        answer = Answer(kept["status"], dict(kept["headers"]), body)
     return Claim(False, str(found["fingerprint"]), answer)

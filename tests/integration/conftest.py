@@ -35,6 +35,7 @@ def serving(servers: Stack) -> Iterator[Settings]:
         mqtt={"port": base.mqtt.port},
         mongo={"uri": base.mongo.uri.get_secret_value()},
         auth={"signing_key": new_key_pem()},
+        serve={"limit_login": ""},
         inference={"max_queue": MAX_QUEUE, "poll_s": 0.5},
         live={"max_clients": MAX_CLIENTS, "queue_messages": QUEUE_MESSAGES},
     )
