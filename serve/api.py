@@ -18,10 +18,9 @@ from ray.serve.schema import ApplicationStatus
 from pipelines.models import serving_names
 from pipelines.settings import Settings
 from serve import live
-from serve.edge import audit_log
-from serve.edge.audit_log import AuditLog
+from serve.edge.audit_log import open_audit_log
 from serve.edge.audit_routes import audit_routes
-from serve.edge.counters import Counters
+from serve.edge.counters import Counters, MemoryCounters
 from serve.edge.layers import add_layers
 from serve.edge.shared_counters import SharedCounters
 from serve.health import (
@@ -96,14 +95,14 @@ def api_app(
     settings: Settings,
     observation: Observation,
     applications: Mapping[str, Check],
-    counters: Counters,
+    counters: Counters | None = None,
 ) -> FastAPI:
     """Return the application.
 
     applications: say whether the others run
-    counters: how often each client has asked
+    counters: how often each client has asked; by default only this process counts
     """
-    mongo = mongo_client(settings.mongo)
+    mongo = mongo_client(settings)
     database = mongo[settings.mongo.database]
     sessions = SessionReader(settings.mongo)
 
@@ -135,7 +134,8 @@ def api_app(
         redoc_url=None,
     )
     used = UsedCodes(database[COLLECTION])
-    entries = AuditLog(database[audit_log.COLLECTION], settings.serve.audit_days * 86_400)
+    entries = open_audit_log(settings, database)
+    counters = counters or MemoryCounters()
     add_layers(app, settings, database, used=used, entries=entries, counters=counters)
     report_problems(app)
     app.include_router(login_routes(settings, used))

@@ -4,7 +4,7 @@ Plain ASGI, so that it stands before WebSockets too and costs a stream nothing.
 """
 
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from serve.one_time import COLLECTION, OneTimeUse, UsedCodes
 from serve.principal import SCOPE_KEY
 from serve.problems import problem
 from serve.same_origin import changes_something, from_another_page, from_own_page
-from serve.security_headers import Sources, security_headers
+from serve.security_headers import security_headers
 
 OPEN_PATHS = frozenset({"/health/live", "/login"})
 POLICY_VIOLATION = 1008
@@ -33,8 +33,6 @@ _DENIAL = "websocket.http.response"
 """ASGI's extension to answer a WebSocket's request over HTTP."""
 
 Refused = Callable[[str, Headers], Response]
-PageSources = Mapping[str, Callable[[Headers], Sources]]
-"""By path, what a page may load from besides, seen from the headers that asked for it."""
 
 
 class _Refusal(NamedTuple):
@@ -52,21 +50,21 @@ class Gate:
         open_paths: frozenset[str] = OPEN_PATHS,
         refused: Refused | None = None,
         used: OneTimeUse | None = None,
-        page_sources: PageSources | None = None,
     ) -> None:
         """Guard ``app``.
 
+        A page that loads from elsewhere, as /device does from the MQTT broker, sets its own
+        Content-Security-Policy, which :func:`serve.security_headers.content_policy` makes.
+
         refused: makes the answer to who is not logged in, from why and headers
         used: knows which tickets were used; by default MongoDB does
-        page_sources: see :data:`PageSources`
         """
         self._app = app
         self._open_paths = open_paths
         self._refused = refused or _refused
-        self._page_sources = page_sources or {}
         self._mongo: AsyncMongoClient[Document] | None = None
         if used is None:
-            self._mongo = mongo_client(settings.mongo)
+            self._mongo = mongo_client(settings)
             used = UsedCodes(self._mongo[settings.mongo.database][COLLECTION])
         self._authenticator = Authenticator(settings, used)
 
@@ -88,7 +86,7 @@ class Gate:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        send = self._with_security_headers(scope, headers, send)
+        send = _with_security_headers(scope, send)
         refusal = None if scope["path"] in self._open_paths else await self._refusal(scope)
         if refusal is None:
             await self._app(scope, receive, send)
@@ -124,22 +122,6 @@ class Gate:
             )
         scope[SCOPE_KEY] = principal
         return None
-
-    def _with_security_headers(self, scope: Scope, headers: Headers, send: Send) -> Send:
-        sources = self._page_sources.get(scope["path"])
-        added = security_headers(
-            is_https=scope.get("scheme") == "https",
-            more=None if sources is None else sources(headers),
-        )
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                answer = MutableHeaders(scope=message)
-                for name, value in added.items():
-                    answer[name] = value
-            await send(message)
-
-        return send_with_headers
 
 
 def page(status: int, title: str, *paragraphs: str) -> Response:
@@ -198,3 +180,16 @@ def _with_subprotocol(scope: Scope, send: Send) -> Send:
         await send(message)
 
     return send_with_subprotocol
+
+
+def _with_security_headers(scope: Scope, send: Send) -> Send:
+    added = security_headers(is_https=scope.get("scheme") == "https")
+
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            answer = MutableHeaders(scope=message)
+            for name, value in added.items():
+                answer.setdefault(name, value)
+        await send(message)
+
+    return send_with_headers

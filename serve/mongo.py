@@ -3,17 +3,17 @@
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
-from pipelines.settings import MongoSettings
+from pipelines.settings import Settings
 
 MONGO_TIMEOUT_MS = 3_000
 
 Document = dict[str, object]
 
 
-def mongo_client(settings: MongoSettings) -> AsyncMongoClient[Document]:
+def mongo_client(settings: Settings) -> AsyncMongoClient[Document]:
     """Return a client that says within 3 s when MongoDB is away. Close it when done."""
     return AsyncMongoClient(
-        settings.uri.get_secret_value(),
+        settings.mongo.uri.get_secret_value(),
         serverSelectionTimeoutMS=MONGO_TIMEOUT_MS,
         connectTimeoutMS=MONGO_TIMEOUT_MS,
         socketTimeoutMS=MONGO_TIMEOUT_MS,

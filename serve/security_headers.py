@@ -30,20 +30,17 @@ _HEADERS: Mapping[str, str] = MappingProxyType(
 )
 _TRANSPORT_SECURITY = "max-age=31536000"
 
-Sources = Mapping[str, tuple[str, ...]]
-"""By directive, what a page may load from besides."""
 
-
-def security_headers(*, is_https: bool, more: Sources | None = None) -> dict[str, str]:
-    """Return the headers of an answer; ``more`` is what this page alone needs."""
-    headers = {"Content-Security-Policy": content_policy(more or {}), **_HEADERS}
+def security_headers(*, is_https: bool) -> dict[str, str]:
+    """Return the headers of an answer that has none of them yet."""
+    headers = {"Content-Security-Policy": content_policy({}), **_HEADERS}
     if is_https:
         headers["Strict-Transport-Security"] = _TRANSPORT_SECURITY
     return headers
 
 
-def content_policy(more: Sources) -> str:
-    """Return the Content-Security-Policy with ``more`` sources."""
+def content_policy(more: Mapping[str, tuple[str, ...]]) -> str:
+    """Return a Content-Security-Policy: ours, with ``more`` sources by directive."""
     return "; ".join(
         " ".join((directive, *sources, *more.get(directive, ())))
         for directive, sources in _POLICY.items()

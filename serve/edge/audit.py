@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from http import HTTPStatus
 
 from starlette.datastructures import Headers
@@ -15,19 +16,26 @@ from serve.edge.request_id import request_id_of
 from serve.problems import problem
 from serve.same_origin import changes_something
 
+IsAudited = Callable[[str, str], bool]
+"""Whether a request of this method and path is put into the log."""
+
 _LOGIN = "/login"
 
 
 class Audit:
     """Refuses with 503 what cannot be put into the log."""
 
-    def __init__(self, app: ASGIApp, entries: AuditLog) -> None:
+    def __init__(
+        self, app: ASGIApp, entries: AuditLog, is_audited: IsAudited | None = None
+    ) -> None:
+        """Write into ``entries`` what ``is_audited`` chooses: else every change, and log-ins."""
         self._app = app
         self._entries = entries
+        self._is_audited = is_audited or _changes_or_logs_in
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, between its intent and its outcome."""
-        if scope["type"] != "http" or not _is_audited(scope["method"], scope["path"]):
+        if scope["type"] != "http" or not self._is_audited(scope["method"], scope["path"]):
             await self._app(scope, receive, send)
             return
         try:
@@ -51,7 +59,7 @@ class Audit:
             await asyncio.shield(self._entries.end(entry_id, _outcome(scope, status)))
 
 
-def _is_audited(method: str, path: str) -> bool:
+def _changes_or_logs_in(method: str, path: str) -> bool:
     return path == _LOGIN or changes_something(method)
 
 

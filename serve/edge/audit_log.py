@@ -15,9 +15,11 @@ from typing import Any, NamedTuple
 import pymongo
 from pymongo import DESCENDING
 from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 
 from pipelines.errors import DataError, UnavailableError
+from pipelines.settings import Settings
 from serve.mongo import Document, mongo_reason
 
 log = logging.getLogger(__name__)
@@ -27,6 +29,7 @@ _CLEAN_EVERY_S = 3_600.0
 _PAGE_S = 15.0
 """FerretDB reads the whole collection for a page of it."""
 _ID_DIGITS = 16
+_DAY_S = 86_400
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,11 @@ class AuditLog:
                 await self._collection.delete_many({"_id": {"$lt": oldest}})
         except PyMongoError as error:
             log.warning("old audit entries are not deleted: %s", mongo_reason(error))
+
+
+def open_audit_log(settings: Settings, database: AsyncDatabase[Document]) -> AuditLog:
+    """Return the log that all applications write."""
+    return AuditLog(database[COLLECTION], settings.serve.audit_days * _DAY_S)
 
 
 def _id_of(at_us: int) -> str:

@@ -16,7 +16,7 @@ from serve.edge.idempotency_store import COLLECTION, IdempotencyStore
 from serve.edge.rate_limit import RateLimit
 from serve.edge.request_id import HEADER, RequestId
 from serve.edge.time_limit import TimeLimit
-from serve.gate import Gate, PageSources
+from serve.gate import Gate
 from serve.mongo import Document
 from serve.one_time import OneTimeUse
 
@@ -35,7 +35,6 @@ def add_layers(
     used: OneTimeUse,
     entries: AuditLog,
     counters: Counters,
-    page_sources: PageSources | None = None,
 ) -> None:
     """Put the layers around the routes; a request passes them from the last added to the first.
 
@@ -49,7 +48,7 @@ def add_layers(
     app.add_middleware(Idempotency, settings=bounds, store=answers)
     app.add_middleware(BodyLimit, max_bytes=bounds.max_body_bytes)
     app.add_middleware(RateLimit, settings=bounds, counters=counters)
-    app.add_middleware(Gate, settings=settings, used=used, page_sources=page_sources)
+    app.add_middleware(Gate, settings=settings, used=used)
     if bounds.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -18,15 +18,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipelines.models.store import open_store
 from pipelines.settings import Settings
+from serve.edge.audit import Audit
+from serve.edge.audit_log import open_audit_log
 from serve.gate import Gate
 from serve.inference.model_replica import model_application
 from serve.inference.refusal import error_response
 from serve.inference.replicas import Replicas
 from serve.inference.routes import add_routes
 from serve.inference.served_models import ServedModels
+from serve.mongo import mongo_client
+from serve.same_origin import changes_something
 
 _SPARE_REQUESTS = 64
 """Requests above `inference.max_queue` that reach the replica, to be told that it is full."""
+_REPOSITORY = "/v2/repository/models/"
 _OPEN_PATHS = frozenset({"/v2/health/live"})
 
 
@@ -38,6 +43,10 @@ class _WholePaths:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app({**scope, "root_path": ""}, receive, send)
+
+
+def _changes_what_is_served(method: str, path: str) -> bool:
+    return changes_something(method) and path.startswith(_REPOSITORY)
 
 
 def _refused(why: str, _: Headers) -> Response:
@@ -55,6 +64,9 @@ def protocol_app(settings: Settings, handle: DeploymentHandle[Any]) -> FastAPI:
         open_store(settings), replicas, settings.inference.poll_s, settings.inference.timeout_s
     )
 
+    mongo = mongo_client(settings)
+    entries = open_audit_log(settings, mongo[settings.mongo.database])
+
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         served.start()
@@ -62,8 +74,10 @@ def protocol_app(settings: Settings, handle: DeploymentHandle[Any]) -> FastAPI:
             yield
         finally:
             await served.stop()
+            await mongo.close()
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
+    app.add_middleware(Audit, entries=entries, is_audited=_changes_what_is_served)
     app.add_middleware(Gate, settings=settings, open_paths=_OPEN_PATHS, refused=_refused)
     app.add_middleware(_WholePaths)
     add_routes(app, settings.inference, served, replicas)

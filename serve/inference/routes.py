@@ -5,7 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import orjson
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
@@ -17,11 +17,14 @@ from serve.inference.refusal import RefusedError, error_response, malformed
 from serve.inference.replicas import Replicas
 from serve.inference.served_models import ServedModels
 from serve.inference.streaming_contract import configuration, metadata
+from serve.principal import Role, requires
 
 EXTENSIONS = ("binary_tensor_data", "model_repository", "model_configuration", "statistics")
 """The extensions of the protocol that work here; clients look for them in `GET /v2`."""
 
 _REPOSITORY_REQUESTS = 64
+_OPERATOR = Depends(requires(Role.OPERATOR))
+"""Whoever loads and unloads models decides what others are answered with."""
 _MODEL = "/v2/models/{name}"
 _VERSION = "/v2/models/{name}/versions/{model_version}"
 
@@ -131,7 +134,7 @@ def _add_repository_routes(app: FastAPI, settings: InferenceSettings, served: Se
         found = await served.index()
         return _json([one for one in found if not only_ready or one["state"] == "READY"])
 
-    @app.post("/v2/repository/models/{name}/load")
+    @app.post("/v2/repository/models/{name}/load", dependencies=[_OPERATOR])
     async def load(request: Request, name: str) -> Response:
         given = (await parameters(request)).get("parameters") or {}
         if given:
@@ -142,7 +145,7 @@ def _add_repository_routes(app: FastAPI, settings: InferenceSettings, served: Se
         await served.load(name)
         return _json({})
 
-    @app.post("/v2/repository/models/{name}/unload")
+    @app.post("/v2/repository/models/{name}/unload", dependencies=[_OPERATOR])
     async def unload(request: Request, name: str) -> Response:
         await parameters(request)
         await served.unload(name)

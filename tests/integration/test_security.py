@@ -53,7 +53,7 @@ class Replica:
         self.app = self._app()
 
     def _app(self) -> FastAPI:
-        client = mongo_client(self.settings.mongo)
+        client = mongo_client(self.settings)
         database = client["security"]
 
         @contextlib.asynccontextmanager

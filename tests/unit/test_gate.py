@@ -17,6 +17,7 @@ from pipelines.settings import load_settings
 from serve.auth import COOKIE, new_ticket, new_token
 from serve.gate import Gate
 from serve.principal import Principal, Role, principal_of
+from serve.security_headers import content_policy
 from serve.signing_key import new_key_pem
 
 SETTINGS = load_settings(auth={"signing_key": new_key_pem()})
@@ -41,7 +42,9 @@ class Once:
 
 async def _who(request: Request) -> JSONResponse:
     found = principal_of(request)
-    return JSONResponse({"subject": found.subject, "role": found.role.name})
+    policy = content_policy({"connect-src": ("ws://localhost:9001",)})
+    shown = {"subject": found.subject, "role": found.role.name}
+    return JSONResponse(shown, headers={"Content-Security-Policy": policy})
 
 
 async def _stream(websocket: WebSocket) -> None:
@@ -62,8 +65,7 @@ def client(once: Once) -> Iterator[TestClient]:
         Route("/login", lambda _: JSONResponse({})),
         WebSocketRoute("/ws", _stream),
     ]
-    sources = {"/who": lambda headers: {"connect-src": (f"ws://{headers['host']}:9001",)}}
-    app = Gate(Starlette(routes=routes), SETTINGS, used=once, page_sources=sources)
+    app = Gate(Starlette(routes=routes), SETTINGS, used=once)
     with TestClient(app) as running:
         yield running
 
@@ -167,7 +169,7 @@ def test_a_websocket_of_a_stranger_is_refused_over_http(client: TestClient) -> N
 def test_a_page_may_load_what_it_alone_needs_besides(client: TestClient) -> None:
     headers = {"Authorization": f"Bearer {_token()}"}
     policy = client.get("/who", headers=headers).headers["content-security-policy"]
-    assert "connect-src 'self' ws://testserver:9001" in policy
+    assert "connect-src 'self' ws://localhost:9001" in policy
     answer = client.get("/login")
     assert "connect-src 'self';" in answer.headers["content-security-policy"]
     assert "accelerometer=(self)" in answer.headers["permissions-policy"]
