@@ -82,9 +82,15 @@ class KafkaSettings(BaseModel):
     )
     options: dict[str, str] = Field(
         default_factory=dict,
-        description="Further librdkafka options of every client; they win. Passwords do not "
-        "belong here: they are shown.",
+        description="Further librdkafka options of every client; they win.",
     )
+
+    @field_validator("options")
+    @classmethod
+    def _no_password_among_options(cls, options: dict[str, str]) -> dict[str, str]:
+        if "sasl.password" in options:
+            raise ValueError("sasl.password is a secret: set kafka.password instead")
+        return options
 
     @model_validator(mode="after")
     def _no_password_in_clear(self) -> "KafkaSettings":

@@ -53,7 +53,7 @@ def login_routes(settings: Settings, codes: OneTimeUse) -> APIRouter:
         """Delete the cookie. A token that was copied from it works until it expires."""
         response = Response(
             status_code=HTTPStatus.NO_CONTENT,
-            headers={**_NOT_KEPT, "Clear-Site-Data": '"cookies", "storage"'},
+            headers={**_NOT_KEPT, "Clear-Site-Data": '"cookies"'},
         )
         response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
         return response

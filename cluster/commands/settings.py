@@ -1,12 +1,16 @@
 """`imustream settings`: print every setting."""
 
 import json
+import re
 from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel, SecretStr
 
 _PIPE_WIDTH = 240
+_MASK = "**********"
+_SECRET = re.compile("password|secret|pem", re.IGNORECASE)
+"""Names of librdkafka's options whose values are secrets."""
 
 
 def register(app: typer.Typer) -> None:
@@ -67,6 +71,10 @@ def _shown(value: Any) -> Any:
     """The value as JSON can hold it, without secrets."""
     if isinstance(value, SecretStr):
         return str(value)
-    if value is None or isinstance(value, bool | int | float | dict):
+    if isinstance(value, dict):
+        return {name: _MASK if _SECRET.search(name) else each for name, each in value.items()}
+    if isinstance(value, tuple):
+        return list(value)
+    if value is None or isinstance(value, bool | int | float):
         return value
     return str(value)

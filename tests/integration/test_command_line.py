@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,12 @@ from cluster.local.ports import settings_on_free_ports
 from cluster.local.settings_environment import settings_environment, without_settings
 from cluster.local.stack import Stack
 from cluster.setup.paths import ROOT
+from pipelines.settings import load_settings
+from serve.local_issuer import bearer_of
+from serve.principal import Role
+from serve.signing_key import new_key_pem
 
-COMMANDS = ("up", "down", "status", "doctor", "settings", "demo")
+COMMANDS = ("up", "down", "status", "doctor", "settings", "demo", "link", "token")
 
 
 def _imustream(
@@ -40,13 +45,33 @@ def test_every_command_has_help_with_an_example(command: str, tmp_path: Path) ->
 
 
 def test_settings_are_printed_with_descriptions_and_secrets_masked(tmp_path: Path) -> None:
-    environment = {"IMUSTREAM_AUTH__SIGNING_KEY": "s3cret" * 8, "IMUSTREAM_MQTT__PORT": "1999"}
+    environment = {
+        "IMUSTREAM_AUTH__SIGNING_KEY": "s3cret" * 8,
+        "IMUSTREAM_KAFKA__OPTIONS": '{"ssl.key.password": "s3cret", "debug": "all"}',
+        "IMUSTREAM_MQTT__PORT": "1999",
+    }
     shown = _imustream("settings", "--json", folder=tmp_path, environment=environment)
     assert "s3cret" not in shown.stdout
     rows = {row["setting"]: row for row in json.loads(shown.stdout)}
     assert rows["mqtt.port"]["value"] == 1999
     assert rows["mqtt.port"]["variable"] == "IMUSTREAM_MQTT__PORT"
     assert all(row["description"] for row in rows.values())
+
+
+def test_a_token_is_printed_with_the_rights_that_were_asked_for(tmp_path: Path) -> None:
+    key = tmp_path / "key.pem"
+    key.write_text(new_key_pem())
+    asked = ("--role", "operator", "--sensor", "a-*", "--sensor", "b", "--subject", "ada")
+    shown = _imustream(
+        *("token", *asked, "--hours", "2"),
+        folder=tmp_path,
+        environment={"IMUSTREAM_AUTH__SIGNING_KEY_FILE": str(key)},
+    )
+    assert shown.returncode == 0, shown.stderr
+    auth = load_settings(auth={"signing_key": key.read_text()}).auth
+    found = bearer_of(auth, shown.stdout.strip())
+    assert (found.subject, found.role, found.sensors) == ("ada", Role.OPERATOR, ("a-*", "b"))
+    assert 7_000 < found.expires_s - time.time() <= 7_200
 
 
 def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path) -> None:

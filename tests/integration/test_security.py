@@ -372,10 +372,13 @@ def test_a_client_that_sends_a_byte_at_a_time_is_ended(stack: Stack) -> None:
 
 def test_nobody_chooses_the_address_that_the_audit_log_names(stack: Stack) -> None:
     with http(stack.settings) as client:
-        client.post("/api/v1/tickets", headers={"X-Forwarded-For": "6.6.6.6"})
+        lie = {"X-Forwarded-For": "6.6.6.6", "X-Request-Id": "request-7"}
+        answer = client.post("/api/v1/tickets", headers=lie)
+        assert answer.headers.get_list("x-request-id") == ["request-7"]
+        assert '"change";r=' in answer.headers["ratelimit"]
         entry = client.get("/api/v1/audit?limit=1").json()["entries"][0]
     assert (entry["action"], entry["status"]) == ("POST /api/v1/tickets", 201)
-    assert entry["client"] == "127.0.0.1"
+    assert (entry["client"], entry["request_id"]) == ("127.0.0.1", "request-7")
 
 
 def _open_stream(settings: Settings, query: str, **options: Any) -> None:

@@ -93,3 +93,9 @@ def test_the_log_in_at_kafka_is_what_librdkafka_wants() -> None:
 def test_a_password_is_not_sent_in_clear(kafka: dict[str, str], why: str) -> None:
     with pytest.raises(ConfigurationError, match=why):
         load_settings(kafka=kafka)
+
+
+def test_a_password_among_the_options_is_refused_without_showing_it() -> None:
+    with pytest.raises(ConfigurationError, match=r"set kafka\.password instead") as refused:
+        load_settings(kafka={"options": {"sasl.password": SECRET}})
+    assert SECRET not in str(refused.value)
