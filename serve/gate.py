@@ -112,7 +112,8 @@ def _with_security_headers(send: Send) -> Send:
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            headers["Content-Security-Policy"] = _CONTENT_POLICY
+            # A page that must reach further, as /device does the MQTT broker, says so itself.
+            headers.setdefault("Content-Security-Policy", _CONTENT_POLICY)
             for name, value in _SECURITY_HEADERS.items():
                 headers[name] = value
         await send(message)
