@@ -30,6 +30,7 @@ from actors.bridge_inflight import InFlight
 from actors.bridge_mqtt import BatchClient
 from actors.bridge_records import RecordMaker
 from pipelines.kafka_clients import Options, new_producer, producer_options
+from pipelines.mqtt_access import MqttUser, let_in
 from pipelines.sensor_topic import SUBSCRIPTION
 from pipelines.settings import KafkaSettings, MqttSettings, Settings
 from pipelines.ticks import MQTT_TOPIC as TICK_MQTT_TOPIC
@@ -214,11 +215,7 @@ class BridgeLoop:
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
-        if mqtt.username is not None:
-            password = None if mqtt.password is None else mqtt.password.get_secret_value()
-            client.username_pw_set(mqtt.username, password)
-        if mqtt.tls_ca_file is not None:
-            client.tls_set(str(mqtt.tls_ca_file))
+        let_in(client, mqtt, MqttUser.BRIDGE)
         return client
 
     def _reconnect(self) -> None:

@@ -11,6 +11,7 @@ import orjson
 
 from pipelines import topics
 from pipelines.frame_scanner import scan_payload
+from pipelines.json_payload.forms import InvalidPayloadError, is_json, read_json
 from pipelines.ledger import LEDGER_KEY
 from serve.live_messages import rows_by_sensor, window_columns
 
@@ -85,6 +86,9 @@ def json_line(record: Record, entry: Entry) -> str:
 
 def _raw(record: Record) -> Iterator[Entry]:
     payload = record.value or b""
+    if is_json(payload):
+        yield _raw_json(record, payload)
+        return
     frames, dead = scan_payload(payload)
     words = [f"{len(payload)} B"]
     words += [
@@ -98,6 +102,21 @@ def _raw(record: Record) -> Iterator[Entry]:
         "payload_hex": payload.hex(),
     }
     yield Entry(_text(record.key), fields, ", ".join(words))
+
+
+def _raw_json(record: Record, payload: bytes) -> Entry:
+    try:
+        readings = read_json(payload)
+        lead = readings.lead
+        count = 0 if lead is None else len(lead.time_ns)
+        words = f"{readings.form} JSON, {count} readings from {readings.begin_ns // 1000} us"
+    except InvalidPayloadError as error:
+        words = str(error)
+    fields = {
+        "received_us": int(record.headers.get("received-us", b"0")),
+        "json": payload.decode(errors="replace"),
+    }
+    return Entry(_text(record.key), fields, f"{len(payload)} B, {words}")
 
 
 def _transformed(record: Record) -> Iterator[Entry]:

@@ -25,3 +25,27 @@ def sensor_id_fault(sensor_id: str) -> str | None:
         if unicodedata.category(character) in ("Cc", "Cs"):
             return f"holds the control character U+{ord(character):04X}"
     return None
+
+
+COMMANDS_SUBSCRIPTION = PREFIX + "+/commands"
+REPLIES_SUBSCRIPTION = "$share/imustream-api/" + PREFIX + "+/replies"
+"""Shared, so that each reply goes to one replica of the api."""
+
+
+def commands_topic(sensor_id: str) -> str:
+    """Return the topic on which a sensor is told what to do."""
+    return f"{PREFIX}{sensor_id}/commands"
+
+
+def replies_topic(sensor_id: str) -> str:
+    """Return the topic on which a sensor answers."""
+    return f"{PREFIX}{sensor_id}/replies"
+
+
+def sensor_of_reply(topic: str) -> str | None:
+    """Return who answers on this topic; None where it is no topic of replies."""
+    prefix, _, rest = topic.partition("/")
+    sensor_id, _, last = rest.partition("/")
+    if prefix + "/" != PREFIX or last != "replies" or sensor_id_fault(sensor_id) is not None:
+        return None
+    return sensor_id

@@ -42,9 +42,29 @@ class MqttSettings(BaseModel):
 
     host: str = Field("127.0.0.1", description="Host of the MQTT broker.")
     port: int = Field(1883, ge=1, le=65535, description="Port of the MQTT broker.")
-    username: str | None = Field(None, description="User name, where the broker asks for one.")
+    username: str | None = Field(
+        None, description="The bridge's user, and of whoever has none of its own below."
+    )
     password: SecretStr | None = Field(None, description="Password of that user.")
+    api_username: str | None = Field(None, description="The api's user: commands and replies.")
+    api_password: SecretStr | None = Field(None, description="Password of that user.")
+    simulator_username: str | None = Field(None, description="User of `imustream simulate`.")
+    simulator_password: SecretStr | None = Field(None, description="Password of that user.")
+    admin_username: str | None = Field(
+        None, description="User of `imustream devices`, who may change who may connect."
+    )
+    admin_password: SecretStr | None = Field(None, description="Password of that user.")
     tls_ca_file: Path | None = Field(None, description="CA certificates; set it to speak TLS.")
+    tls_certificate_file: Path | None = Field(
+        None, description="Our own certificate, where the broker asks for one."
+    )
+    tls_key_file: Path | None = Field(None, description="The key of that certificate.")
+    tls_port: int = Field(
+        8883, ge=1, le=65535, description="Port where the local broker speaks TLS, for devices."
+    )
+    websocket_port: int = Field(
+        9001, ge=1, le=65535, description="Port of MQTT over WebSockets, for phones and pages."
+    )
     client_id: str = Field(
         "imustream-bridge", description="The bridge's client id; its session is kept under it."
     )
@@ -447,6 +467,15 @@ class LocalSettings(BaseModel):
         9_192, ge=1, le=65_533, description="First port of Kafka's controllers; each has its own."
     )
     kafka_heap_mb: int = Field(1_024, ge=256, description="Java heap of each Kafka broker, MB.")
+    mqtt_anonymous: bool = Field(
+        False,
+        description="Whether anyone on this machine may publish as any sensor; `demo` allows it.",
+    )
+    mqtt_bind: str = Field(
+        "127.0.0.1",
+        description="Address of the MQTT listeners for devices, TLS and WebSockets; "
+        "another one lets phones of the network in, each with its credential.",
+    )
     s3: bool = Field(False, description="Whether `up` runs an S3 server too (`up --s3`).")
     s3_port: int = Field(7_070, ge=1, le=65535, description="Port of that S3 server.")
     ray_port: int = Field(6_390, ge=1_024, le=65_535, description="Port of the Ray head.")

@@ -18,6 +18,8 @@ from ray.serve.schema import ApplicationStatus
 from pipelines.models import serving_names
 from pipelines.settings import Settings
 from serve import live
+from serve.command_routes import command_routes
+from serve.device_page_routes import device_page_routes
 from serve.edge.audit_log import open_audit_log
 from serve.edge.audit_routes import audit_routes
 from serve.edge.counters import Counters, MemoryCounters
@@ -144,6 +146,8 @@ def api_app(
     _add_health(app, checks)
     _add_reports(app, observation)
     app.include_router(session_routes(sessions))
+    app.include_router(command_routes(settings, mongo))
+    app.include_router(device_page_routes(settings))
     add_pages(app)
     return app
 

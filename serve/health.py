@@ -18,6 +18,7 @@ from pymongo.errors import PyMongoError
 from pipelines import topics
 from pipelines.errors import ImustreamError
 from pipelines.kafka_clients import LOGGER, client_options, reason
+from pipelines.mqtt_access import MqttUser, let_in
 from pipelines.settings import KafkaSettings, MqttSettings
 from serve.pipelines_report import PipelineReport
 
@@ -121,11 +122,7 @@ class MqttCheck:
         client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
         client.connect_timeout = _TIMEOUT_S - 1.0
         client.on_connect = connected  # type: ignore[assignment]
-        if settings.username is not None:
-            password = settings.password.get_secret_value() if settings.password else None
-            client.username_pw_set(settings.username, password)
-        if settings.tls_ca_file is not None:
-            client.tls_set(str(settings.tls_ca_file))
+        let_in(client, settings, MqttUser.API)
         where = f"{settings.host}:{settings.port}"
         deadline_s = time.monotonic() + _TIMEOUT_S - 0.5
         try:

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from pipelines import topics
 from pipelines.frame_scanner import scan_payload
+from pipelines.json_payload.forms import InvalidPayloadError, is_json, read_json
 from pipelines.transformed import SCHEMA
 
 RAW = "raw"
@@ -84,7 +85,12 @@ def _columns(batch: pa.RecordBatch, rows: npt.NDArray[np.int64]) -> dict[str, np
 
 
 def raw_columns(payload: bytes, offset: int, received_us: int) -> dict[str, list[Any]]:
-    """Return one row for each good frame of a payload; ``payload_hex`` is that frame's bytes."""
+    """Return one row for each good frame of a payload; ``payload_hex`` is that frame's bytes.
+
+    A JSON payload is one row without a sample number, since its readings become samples only later.
+    """
+    if is_json(payload):
+        return _json_columns(payload, offset, received_us)
     frames, _ = scan_payload(payload)
     return {
         "offset": [offset] * len(frames),
@@ -93,6 +99,21 @@ def raw_columns(payload: bytes, offset: int, received_us: int) -> dict[str, list
         "timestamp_us": [frame.timestamp_us for frame in frames],
         "num_samples": [frame.num_samples for frame in frames],
         "payload_hex": [payload[frame.start : frame.end].hex() for frame in frames],
+    }
+
+
+def _json_columns(payload: bytes, offset: int, received_us: int) -> dict[str, list[Any]]:
+    try:
+        readings = [read_json(payload)]
+    except InvalidPayloadError:
+        readings = []
+    return {
+        "offset": [offset] * len(readings),
+        "received_us": [received_us] * len(readings),
+        "base_sample_number": [None] * len(readings),
+        "timestamp_us": [one.begin_ns // 1000 for one in readings],
+        "num_samples": [0 if one.lead is None else len(one.lead.time_ns) for one in readings],
+        "payload_hex": [payload.hex()] * len(readings),
     }
 
 

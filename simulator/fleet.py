@@ -3,10 +3,11 @@
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pipelines.settings import MqttSettings
 from simulator.backlog import start_of
+from simulator.command_answers import answering
 from simulator.ground_truth import write_ground_truth
 from simulator.options import FleetOptions
 from simulator.publisher import Publisher
@@ -138,7 +139,8 @@ def run(
     """
     schedule = Schedule(options, start_of(options))
     fleet = _Fleet(options, settings, schedule)
-    _publish(fleet, options, progress, stopped)
+    with answering(options.sensor_ids(), _about(options), settings):
+        _publish(fleet, options, progress, stopped)
     if options.ground_truth is not None:
         write_ground_truth(options.ground_truth, options, schedule)
     return fleet.tally.report(schedule, fleet.publisher.acknowledged)
@@ -162,8 +164,14 @@ def run_replay(
     """
     replay = Replay(options, recordings, max_gap_s, start_of(options))
     fleet = _Fleet(options, settings, replay)
-    _publish(fleet, options, progress, stopped)
+    with answering(options.sensor_ids(), _about(options), settings):
+        _publish(fleet, options, progress, stopped)
     return fleet.tally.report(replay, fleet.publisher.acknowledged, replay.replayed())
+
+
+def _about(options: FleetOptions) -> dict[str, Any]:
+    """Return what a device says of itself when it is asked."""
+    return {"kind": "simulated", "rate_hz": options.rate_hz, "motion": options.motion}
 
 
 def _publish(

@@ -5,7 +5,6 @@ paho's own loop wakes up for each message; here its reads and writes are driven 
 """
 
 import selectors
-import ssl
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -16,7 +15,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from pipelines.errors import ConfigurationError, UnavailableError
+from pipelines.errors import UnavailableError
+from pipelines.mqtt_access import MqttUser, let_in
 from pipelines.settings import MqttSettings
 from simulator.burst_client import BurstClient
 
@@ -56,11 +56,7 @@ class Connection:
         )
         client.max_inflight_messages_set(0)
         client.max_queued_messages_set(0)
-        if settings.username is not None:
-            password = settings.password.get_secret_value() if settings.password else None
-            client.username_pw_set(settings.username, password)
-        if settings.tls_ca_file is not None:
-            _speak_tls(client, settings)
+        let_in(client, settings, MqttUser.SIMULATOR)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
@@ -240,7 +236,8 @@ class Publisher:
             if connection.refused is not None:
                 raise UnavailableError(
                     f"the MQTT broker at {self._settings.host}:{self._settings.port} refuses "
-                    f"{connection.refused}; check the settings mqtt.username and mqtt.password"
+                    f"{connection.refused}; check the user and its rights (settings "
+                    f"mqtt.simulator_username and _password, or mqtt.username and password)"
                 )
         self._check_progress(now)
 
@@ -286,12 +283,3 @@ def _session_expiry(packet: int, seconds: int) -> Properties:
     properties = Properties(packet)  # type: ignore[no-untyped-call]
     properties.SessionExpiryInterval = seconds
     return properties
-
-
-def _speak_tls(client: mqtt.Client, settings: MqttSettings) -> None:
-    try:
-        client.tls_set(ca_certs=str(settings.tls_ca_file))
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(
-            f"setting mqtt.tls_ca_file: {settings.tls_ca_file} cannot be read: {error}"
-        ) from None

@@ -38,7 +38,9 @@ UNLOGGED_SECRET = "no log may hold this secret"
 def running_stack(parts: tuple[str, ...], brokers: int = 1, **sections: Any) -> Iterator[Stack]:
     """A stack of these parts; it is stopped and its data removed whatever happens."""
     folder = Path(tempfile.mkdtemp(prefix="imustream-test-"))
-    stack = Stack(settings_on_free_ports(folder, local={"brokers": brokers}, **sections), parts)
+    # Most tests publish as many sensors by clients of their own, which have no credentials.
+    local = {"brokers": brokers, "mqtt_anonymous": True, **sections.pop("local", {})}
+    stack = Stack(settings_on_free_ports(folder, local=local, **sections), parts)
     try:
         stack.up()
         yield stack

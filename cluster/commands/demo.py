@@ -32,11 +32,16 @@ def demo(
     What it started it stops at the end. Exit code 1 if a frame or sample was lost or doubled.
     """
     from cluster.local.interrupts import ignore_signals, signals_as_interrupt
+    from cluster.local.mosquitto import LOOPBACK
     from cluster.local.progress import shown_progress
     from cluster.local.stack import Stack
     from pipelines.settings import load_settings
 
-    stack = Stack(load_settings())
+    settings = load_settings()
+    if "mqtt_anonymous" not in settings.local.model_fields_set:
+        # Nothing listens beyond this machine, and a trial should need no credentials.
+        settings.local.mqtt_anonymous = settings.local.mqtt_bind == LOOPBACK
+    stack = Stack(settings)
     was_up = stack.is_up()
     ending = "imustream keeps running: stop it with `imustream down`."
     lost = False

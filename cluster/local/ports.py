@@ -74,11 +74,11 @@ def settings_on_free_ports(state_dir: Path, **overrides: dict[str, Any]) -> Sett
     ``overrides`` replace single values of a section, as in ``local={"brokers": 3}``.
     """
     brokers = overrides.get("local", {}).get("brokers", 1)
-    first = free_block(2 * brokers + 9)
+    first = free_block(2 * brokers + 11)
     kafka, controller, others = first, first + brokers, first + 2 * brokers
     sections: dict[str, dict[str, Any]] = {
         "kafka": {"bootstrap_servers": f"{_HOST}:{kafka}"},
-        "mqtt": {"port": others},
+        "mqtt": {"port": others, "tls_port": others + 9, "websocket_port": others + 10},
         "mongo": {"uri": f"mongodb://{_HOST}:{others + 1}"},
         "serve": {"port": others + 2},
         "local": {

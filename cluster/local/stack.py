@@ -9,6 +9,7 @@ from cluster.local.applications import applications_server
 from cluster.local.documentdb import documentdb_server
 from cluster.local.kafka import broker_ports, kafka_servers
 from cluster.local.mosquitto import mosquitto_server
+from cluster.local.mqtt_users import fill_in_users
 from cluster.local.ports import require_free
 from cluster.local.processes import MARK, end_marked, marked_processes
 from cluster.local.ray_head import ray_environment, ray_server
@@ -103,6 +104,8 @@ class Stack:
         with self.folder.locked():
             if S3 in self.parts and self.settings.s3.secret_key is None:
                 self.settings.s3.secret_key = SecretStr(self.folder.s3_secret())
+            if "mosquitto" in self.parts and not self.settings.local.mqtt_anonymous:
+                fill_in_users(self.settings.mqtt, self.folder)
             servers = self.servers()
             if not self.supervision.running():
                 self._start_supervision(servers)

@@ -77,7 +77,7 @@ class StateFolder:
     def write_record(self, settings: dict[str, str]) -> StackRecord:
         """Write down a new stack, readable by this user only."""
         record = StackRecord(stack_id=uuid.uuid4().hex, settings=settings)
-        _write_private(self._record, json.dumps(asdict(record), indent=2))
+        write_private(self._record, json.dumps(asdict(record), indent=2))
         return record
 
     def forget_record(self) -> None:
@@ -93,14 +93,21 @@ class StateFolder:
         """The secret key of the stack's own S3 server, made once and kept in such a file too."""
         return self._kept_secret("s3.secret", lambda: secrets.token_urlsafe(_SECRET_BYTES))
 
+    def mqtt_password(self, user: str) -> str:
+        """The password of one of our own users of MQTT, made once and kept likewise."""
+        return self._kept_secret(
+            f"mqtt-{user}.secret", lambda: secrets.token_urlsafe(_SECRET_BYTES)
+        )
+
     def _kept_secret(self, name: str, make: Callable[[], str]) -> str:
         file = self.path / name
         if not file.is_file():
-            _write_private(file, make())
+            write_private(file, make())
         return file.read_text().strip()
 
 
-def _write_private(file: Path, text: str) -> None:
+def write_private(file: Path, text: str) -> None:
+    """Write a file that only this user may read, whole or not at all."""
     partial = file.with_suffix(".partial")
     partial.unlink(missing_ok=True)
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as target:

@@ -87,6 +87,26 @@ def mosquitto() -> Program:
     raise ToolMissingError("Mosquitto is not installed: run `make setup`")
 
 
+def mosquitto_security_plugin() -> Path:
+    """The plugin of Mosquitto that gives each device its own credential.
+
+    Raises:
+        ToolMissingError: this Mosquitto came without it.
+    """
+    program = mosquitto().path
+    prefix = program.resolve().parent.parent
+    name = "mosquitto_dynamic_security.so"
+    for folder in (prefix / "lib", prefix / "lib64", Path("/usr/lib")):
+        for found in (folder / name, *sorted(folder.glob(f"*/{name}"))):
+            if found.is_file():
+                return found
+    raise ToolMissingError(
+        f"{program} has no plugin {name}, by which each device has its own credential: install "
+        f"a Mosquitto 2 that has it, or let anyone on this machine in with "
+        f"IMUSTREAM_LOCAL__MQTT_ANONYMOUS=true"
+    )
+
+
 def unpacked_libraries() -> dict[str, str]:
     """The environment that lets a program unpacked in `.tools` find its libraries there."""
     folders = [

@@ -24,6 +24,7 @@ from pipelines.backfill.target import absolute, plan_there
 from pipelines.backfill.time_span import TimeSpan
 from pipelines.errors import ConfigurationError, DataError
 from pipelines.frame_format import SAMPLE_BYTES
+from pipelines.json_payload.forms import MAX_COVERED_US
 from pipelines.models.store import open_store
 from pipelines.operators.ml_inference import MlInference
 from pipelines.settings import Settings
@@ -106,13 +107,14 @@ def _plans(
     if request.span != TimeSpan():
         times.read([file for of in ranges.values() for one in of for file in one.files])
     samples = settings.mqtt.max_payload_bytes / SAMPLE_BYTES
+    reach_us = round(samples / settings.processing.sample_rate_hz * 1e6)
     found = [
         plan_partition(
             partition,
             of_partition,
             request.span,
             times,
-            reach_us=round(samples / settings.processing.sample_rate_hz * 1e6),
+            reach_us=max(reach_us, MAX_COVERED_US),
             warm_up_us=round(settings.backfill.warm_up_s * 1e6),
         )
         for partition, of_partition in ranges.items()

@@ -63,7 +63,8 @@ class Records(NamedTuple):
     size:         ``(n,)`` bytes
     dead:         ``(n,)`` dead spans found by the scanner
     first_frame:  ``(n + 1,)``
-    buffer, start, base, timestamp_us, samples: as in :class:`pipelines.frame_table.FrameTable`
+    start:        ``read_at`` of :class:`pipelines.frame_table.FrameTable`
+    buffer, base, timestamp_us, samples: as there
     """
 
     sensor: npt.NDArray[np.int64]

@@ -120,6 +120,7 @@ COUNTS: Final = (
     "boots",
     "clock_steps",
     "sensors_forgotten",
+    "samples_clipped",  # of JSON payloads: a value lay beyond what a frame can hold
 )
 
 

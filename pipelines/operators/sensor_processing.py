@@ -37,6 +37,7 @@ from pipelines.transformed import encode_rows
 GUARD_TICKS: Final = 5
 """Seconds over which the flood guard counts a sensor's failing frames."""
 
+_SAMPLES_CLIPPED: Final = COUNTS.index("samples_clipped")
 _ARROW: Final[Headers] = [(topics.CONTENT_TYPE, topics.ARROW_TYPE.encode())]
 _JSON: Final[Headers] = [(topics.CONTENT_TYPE, topics.JSON_TYPE.encode())]
 _TICK: Final[Headers] = [(topics.CONTENT_TYPE, topics.TICK_TYPE.encode())]
@@ -83,7 +84,8 @@ class SensorProcessing(PartitionByPartition[PartitionState]):
             PipelineStoppedError: a share of all sensors fails at once.
         """
         data = np.array([i for i, key in enumerate(batch.keys) if key is not None], np.int64)
-        table = tabulate([batch.values[i] for i in data.tolist()])
+        table = tabulate([batch.values[i] for i in data.tolist()], self._settings.sample_rate_hz)
+        state.tables.counts[_SAMPLES_CLIPPED] += table.clipped
         records = _records(state, batch, data, table)
         made = _room(state, records, self._rules)
         rows, closed, stopped_at = advance(state.tables, self._rules, records, made)
@@ -175,7 +177,7 @@ def _records(
         dead=dead,
         first_frame=first_frame,
         buffer=table.buffer,
-        start=table.start,
+        start=table.read_at,
         base=table.base,
         timestamp_us=table.timestamp_us,
         samples=table.samples,

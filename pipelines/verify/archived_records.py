@@ -13,6 +13,7 @@ import pyarrow as pa
 from pipelines import topics
 from pipelines.archive.schemas import SCHEMAS
 from pipelines.errors import DataError
+from pipelines.verify.plain_json import begin_us_of, looks_like_json
 from pipelines.verify.plain_scanner import scan
 
 _LARGEST_US = 2**62
@@ -58,14 +59,21 @@ def expected_rows(topic: str, records: Sequence[TopicRecord]) -> pa.Table:
 def _raw(record: TopicRecord) -> dict[str, Any]:
     received = record.headers.get("received-us", b"")
     received_us = int(received) if received.isdigit() and len(received) <= 18 else record.time_us
-    times = [] if record.key is None else [p for p in scan(record.value) if p.reason is None]
+    time_us = None if record.key is None else _device_time_us(record.value)
     return {
         "sensor_id": _text(record.key),
-        "timestamp_us": min(times[0].timestamp_us, _LARGEST_US) if times else received_us,
+        "timestamp_us": received_us if time_us is None else min(time_us, _LARGEST_US),
         "received_us": received_us,
         "value": record.value,
         "offset": record.offset,
     }
+
+
+def _device_time_us(payload: bytes) -> int | None:
+    if looks_like_json(payload):
+        return begin_us_of(payload)
+    good = [piece for piece in scan(payload) if piece.reason is None]
+    return good[0].timestamp_us if good else None
 
 
 def _samples(topic: str, records: Sequence[TopicRecord]) -> pa.Table:

@@ -14,6 +14,7 @@ OF_EARLIER = -1
 class Rules:
     """The settings that say how samples are placed and windows close, in microseconds."""
 
+    sample_rate_hz: float
     period_us: float
     lateness_us: int
     window_us: int
@@ -25,6 +26,7 @@ class Rules:
     def of(cls, settings: ProcessingSettings) -> "Rules":
         """Take them from the settings."""
         return cls(
+            sample_rate_hz=settings.sample_rate_hz,
             period_us=1e6 / settings.sample_rate_hz,
             lateness_us=round(settings.lateness_s * 1e6),
             window_us=round(settings.window_s * 1e6),

@@ -56,7 +56,7 @@ class PartitionCheck:
                 continue
             inside = [m for m in batch if (m.offset() or 0) < self.row.next_offset]
             if inside:
-                frames = read_frames(inside, self.sensors)
+                frames = read_frames(inside, self.sensors, self._rules.sample_rate_hz)
                 through = frames.through_offset
                 found = letters.until(through)
                 counted = [letter for letter in found if letter.offset >= self.row.first_offset]
@@ -158,7 +158,7 @@ class PartitionCheck:
             if len(at) == len(rows)
             else Rows(rows.sensor[at], {name: column[at] for name, column in rows.columns.items()})
         )
-        payloads = [r.payload for r in raw.records]
+        payloads = [raw.made.get(i, r.payload) for i, r in enumerate(raw.records)]
         counts = raw_samples(payloads, record, start + SAMPLES_AT + 20 * sample)
         for what, faults in (
             (

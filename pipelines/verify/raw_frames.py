@@ -8,6 +8,7 @@ import numpy.typing as npt
 from confluent_kafka import Message
 from fastcrc.crc16 import arc
 
+from pipelines.verify.plain_json import looks_like_json, samples_of
 from pipelines.verify.plain_scanner import HEADER_BYTES, SAMPLE_BYTES, scan
 from pipelines.verify.streams import record_headers
 
@@ -49,11 +50,15 @@ class DeadPiece(NamedTuple):
 
 
 class RawFrames(NamedTuple):
-    """What one read of imu-data-all holds; frames and dead pieces in the order of the bytes."""
+    """What one read of imu-data-all holds; frames and dead pieces in the order of the bytes.
+
+    ``made`` holds for the record of a JSON payload the bytes that its one frame would have had.
+    """
 
     records: list[RawRecord]
     frames: list[Frame]
     dead: list[DeadPiece]
+    made: dict[int, bytes]
     ticks: int
     through_offset: int
 
@@ -74,7 +79,7 @@ class Sensors:
         return number
 
 
-def read_frames(messages: Sequence[Message], sensors: Sensors) -> RawFrames:
+def read_frames(messages: Sequence[Message], sensors: Sensors, sample_rate_hz: float) -> RawFrames:
     """Take records apart; those without a key are ticks."""
     records: list[RawRecord] = []
     ticks = 0
@@ -92,8 +97,8 @@ def read_frames(messages: Sequence[Message], sensors: Sensors) -> RawFrames:
                 message.value() or b"",
             )
         )
-    frames, dead = _take_apart([record.payload for record in records])
-    return RawFrames(records, frames, dead, ticks, (messages[-1].offset() or 0) + 1)
+    frames, dead, made = _take_apart([record.payload for record in records], sample_rate_hz)
+    return RawFrames(records, frames, dead, made, ticks, (messages[-1].offset() or 0) + 1)
 
 
 def _received_us(message: Message) -> int:
@@ -101,12 +106,24 @@ def _received_us(message: Message) -> int:
     return int(message.timestamp()[1] * 1000 if value is None else value)
 
 
-def _take_apart(payloads: Sequence[bytes]) -> tuple[list[Frame], list[DeadPiece]]:
+def _take_apart(
+    payloads: Sequence[bytes], sample_rate_hz: float
+) -> tuple[list[Frame], list[DeadPiece], dict[int, bytes]]:
     frames: list[Frame] = []
     dead: list[DeadPiece] = []
+    made: dict[int, bytes] = {}
     for i, found in enumerate(_single_frames(payloads)):
         if found is not None:
             frames.append(Frame(i, 0, len(payloads[i]), *found))
+            continue
+        if looks_like_json(payloads[i]):
+            whole = len(payloads[i])
+            said = samples_of(payloads[i], sample_rate_hz)
+            if isinstance(said, str):
+                dead.append(DeadPiece(i, 0, whole, said))
+            else:
+                frames.append(Frame(i, 0, whole, said.base, said.timestamp_us, said.samples))
+                made[i] = bytes(HEADER_BYTES) + said.data
             continue
         for piece in scan(payloads[i]):
             if piece.reason is None:
@@ -114,7 +131,7 @@ def _take_apart(payloads: Sequence[bytes]) -> tuple[list[Frame], list[DeadPiece]
                 frames.append(Frame(i, piece.start, piece.end, piece.base, time_us, piece.samples))
             else:
                 dead.append(DeadPiece(i, piece.start, piece.end, piece.reason))
-    return frames, dead
+    return frames, dead, made
 
 
 def _single_frames(payloads: Sequence[bytes]) -> list[tuple[int, int, int] | None]:

@@ -111,6 +111,7 @@ def test_a_derived_record_of_another_form_is_refused_with_its_offset(
     ("topic", "records"),
     [
         (topics.RAW, [_raw(1, frame(0, START_US, 3)), tick(2), _raw(3, b"junk")]),
+        (topics.RAW, [_raw(1, b'{"samples":[{"t_us":7001}]}'), _raw(3, b"{}")]),
         (topics.TRANSFORMED, [samples(1, [("b", START_US), ("a", -5)]), tick(2)]),
         (topics.AGGREGATED, [motion(1), velocity(2, "ä"), tick(3)]),
         (topics.PREDICTIONS, [predicted(1, [("b", START_US), ("a", 5)]), tick(2)]),

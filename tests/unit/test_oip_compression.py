@@ -36,8 +36,8 @@ def test_a_body_that_unpacks_to_more_than_the_limit_is_refused(pack: type) -> No
     ("body", "coding"),
     [
         (b"abc", "gzip"),
-        (gzip.compress(b"abc")[:-1], "gzip"),
-        (gzip.compress(b"abc") + b"x", "gzip"),
+        (gzip.compress(b"abc", mtime=0)[:-1], "gzip"),
+        (gzip.compress(b"abc", mtime=0) + b"x", "gzip"),
         (b"", "deflate"),
         (b"abc", "br"),
     ],

@@ -1,0 +1,1 @@
+"""JSON payloads of phones and other devices without frames: read, checked, resampled to samples."""
