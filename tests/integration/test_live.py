@@ -26,9 +26,11 @@ from pipelines.partitioner import partition_of
 from pipelines.settings import Settings
 from pipelines.topics import AGGREGATED, RAW, TRANSFORMED
 from serve.auth import COOKIE, new_token
-from serve.client_queue import ClientQueue
+from serve.live_encoding import SharedMessage, Source
 from serve.live_reader import LiveReader
+from serve.live_streams import STREAMS
 from serve.live_watch import WatchList
+from serve.live_wish import Wish
 
 
 @pytest.fixture(scope="module")
@@ -118,22 +120,29 @@ def test_a_slow_client_loses_the_oldest_and_is_told_and_slows_nobody(
         assert len(got) + got[-1]["dropped"] == made
 
 
+class Client:
+    """Somebody who watches and needs nothing."""
+
+    def take_live(self, source: Source, sensor_id: str | None, message: SharedMessage) -> None:
+        """Nothing is kept."""
+
+
 def test_only_partitions_that_somebody_watches_are_read(serving: Settings) -> None:
     async def scenario() -> None:
         watches = WatchList()
         reader = LiveReader(serving.kafka, watches)
         reader.thread.start()
-        first, second = ClientQueue(1), ClientQueue(1)
+        first, second = Client(), Client()
         try:
-            one = watches.add("transformed", "sensor1", None, first)
-            await asyncio.wait_for(reader.reads(one.at), 10)
-            assert reader.assigned == {one.at}
-            two = watches.add("raw", "sensor2", None, second)
-            await asyncio.wait_for(reader.reads(two.at), 10)
-            assert reader.assigned == {one.at, two.at}
+            one = watches.add(Wish(STREAMS["transformed"], "sensor1"), first)
+            await asyncio.wait_for(reader.follows(one), 10)
+            assert reader.assigned == {*one.places}
+            two = watches.add(Wish(STREAMS["raw"], "sensor2"), second)
+            await asyncio.wait_for(reader.follows(two), 10)
+            assert reader.assigned == {*one.places, *two.places}
             watches.remove(one, first)
             await asyncio.to_thread(
-                eventually, lambda: reader.assigned == {two.at}, "one partition"
+                eventually, lambda: reader.assigned == {*two.places}, "one partition"
             )
             watches.remove(two, second)
             await asyncio.to_thread(eventually, lambda: not reader.assigned, "no partition")
