@@ -20,12 +20,15 @@ import time
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 from urllib.parse import quote
 
 import numpy as np
+import psutil
 import uvloop
 
 _AT_ONCE = 50
+_OPEN_S = 20.0
 _SHORT, _LONG = 126, 127
 _TEXT, _CLOSE, _PING, _PONG = 0x81, 0x88, 0x89, 0x8A
 _NO_MASK = b"\x00\x00\x00\x00"
@@ -77,9 +80,8 @@ class Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the stream."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(self._request)
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
         """Take all whole frames."""
@@ -148,7 +150,8 @@ async def _listen(arguments: Sequence[str]) -> None:
             client = Client(number, _request(host, path, token), arrivals)
             await loop.create_connection(lambda one=client: one, host, int(port))  # type: ignore[misc]
             some.append(client)
-        await asyncio.gather(*(client.open for client in some))
+        async with asyncio.timeout(_OPEN_S):
+            await asyncio.gather(*(client.open for client in some))
         connected += some
     before = resource.getrusage(resource.RUSAGE_SELF)
     began_s = time.monotonic()
@@ -161,7 +164,7 @@ async def _listen(arguments: Sequence[str]) -> None:
     report = {
         "cores": round(spent_s / (time.monotonic() - began_s), 3),
         "cpu_s": round(spent_s, 3),
-        "memory_mb": round(after.ru_maxrss / 1024, 1),
+        "memory_mb": round(psutil.Process().memory_info().rss / 2**20, 1),
         "bytes": arrivals.bytes,
         "dropped": sum(arrivals.dropped.values()),
         "closed": {str(code): codes.count(code) for code in sorted(set(codes))},
