@@ -300,6 +300,31 @@ class LiveSettings(BaseModel):
         64, ge=1, description="Messages kept for a slow client; beyond it the oldest are dropped."
     )
     max_clients: int = Field(2_000, ge=1, description="WebSocket clients of one replica.")
+    max_clients_per_subject: int = Field(
+        1_500, ge=1, description="WebSocket clients of one log-in at one replica."
+    )
+    max_subscriptions: int = Field(
+        100, ge=1, description="Subscriptions of one WebSocket client at /ws."
+    )
+    max_message_bytes: int = Field(
+        16_384, ge=1_024, description="Bytes of one message from a WebSocket client."
+    )
+    max_messages_per_s: float = Field(
+        50.0, gt=0, description="Messages a second from one WebSocket client; 10 s' worth at once."
+    )
+    ping_interval_s: float = Field(20.0, gt=0, description="How often a client is sent a ping.")
+    ping_timeout_s: float = Field(
+        20.0, gt=0, description="A client whose pong takes longer is closed with 4408."
+    )
+    catch_ups: int = Field(
+        2, ge=1, le=32, description="Consumers that read what resuming clients missed."
+    )
+    catch_up_turn_s: float = Field(
+        2.0, gt=0, description="How long one catches up before another in line has its turn."
+    )
+    position_interval_s: float = Field(
+        10.0, gt=0, description="How often a subscription without messages is told its position."
+    )
 
 
 _RATE = r"^(|[1-9]\d{0,8}/(second|minute|hour))$"

@@ -1,37 +1,43 @@
 """Serve application `live`: what Kafka holds, pushed to WebSocket clients as it is committed.
 
-`/ws/raw/{sensor}`, `/ws/transformed/{sensor}` and `/ws/aggregated/{sensor}` each give messages of
-``schemas/websocket-message.schema.json``, from the moment the client comes. A client that reads
-too slowly loses the oldest messages and is told how many; it slows nobody. While Kafka is away
-clients stay connected, and go on where they were when it is back.
+`/ws/raw/{sensor}`, `/ws/transformed/{sensor}`, `/ws/aggregated/{sensor}`,
+`/ws/predictions/{sensor}`, `/ws/sessions` and `/ws/alarms` each give messages of
+``schemas/websocket-message.schema.json``, from the moment the client comes or from where it was;
+`/ws` gives as many of them as the client subscribes to. The protocol is in
+``docs/websocket-protocol.md``. A client that reads too slowly loses the oldest messages and is
+told how many; it slows nobody. While Kafka is away clients stay connected, and go on where they
+were when it is back.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Awaitable, Callable
 
-from fastapi import FastAPI, Query, WebSocket, WebSocketDisconnect
+from fastapi import FastAPI, WebSocket
 from ray import serve
+from starlette.websockets import WebSocketState
 
-from pipelines.sensor_topic import sensor_id_fault
 from pipelines.settings import Settings
-from serve.client_queue import ClientQueue
-from serve.gate import POLICY_VIOLATION, Gate
-from serve.live_messages import TOPIC_OF, TRANSFORMED
+from serve import live_socket
+from serve.catch_up import CatchUp
+from serve.close_codes import ClosingError
+from serve.gate import Gate
+from serve.live_admission import Admission
+from serve.live_connection import LiveConnection, Sources, accept
 from serve.live_reader import LiveReader
 from serve.live_watch import WatchList
+from serve.live_wish import format_of, wish_of_path
+from serve.principal import principal_of
 
 NAME = "live"
 ROUTE_PREFIX = "/ws"
-TRY_AGAIN_LATER = 1013
 
 _FIRST_READ_S = 2.0
 """A client is let in when its partition is being read, or after this long without Kafka."""
 _SPARE_REQUESTS = 64
 """Requests above `live.max_clients` that reach the replica, to be told that it is full."""
 
-MaxHz = Annotated[float | None, Query(gt=0, description="Samples a second of a thinned stream.")]
+Serving = Callable[[LiveConnection], Awaitable[None]]
 
 
 class LiveStreams:
@@ -39,68 +45,76 @@ class LiveStreams:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.live
-        self._watches = WatchList()
-        self.reader = LiveReader(settings.kafka, self._watches)
-        self._clients = 0
+        watches = WatchList()
+        self._reader = LiveReader(settings.kafka, watches)
+        self._catch_up = CatchUp(settings.kafka, settings.live, self._reader)
+        self._sources = Sources(watches, self._reader, self._catch_up)
+        self._admission = Admission(settings.live)
+        self._connections: set[LiveConnection] = set()
+        self._telling = asyncio.create_task(self._tell_positions())
+        self._reader.thread.start()
 
-    async def serve_client(
-        self, websocket: WebSocket, stream: str, sensor_id: str, max_hz: float | None
-    ) -> None:
-        """Serve one client until it goes."""
-        fault = self._fault(stream, sensor_id)
-        if fault is not None:
-            await websocket.accept()
-            await websocket.close(*fault)
-            return
-        queue = ClientQueue(self._settings.queue_messages)
-        watch = self._watches.add(
-            stream, sensor_id, max_hz if stream == TRANSFORMED else None, queue
-        )
-        self._clients += 1
+    async def serve_stream(self, websocket: WebSocket, stream: str, sensor_id: str | None) -> None:
+        """Serve the client of one stream until it goes."""
+
+        async def serving(connection: LiveConnection) -> None:
+            query = websocket.query_params
+            wish = wish_of_path(stream, sensor_id, query, format_of(query))
+            await connection.serve_one(wish, _FIRST_READ_S)
+
+        await self._serve(websocket, serving)
+
+    async def serve_all(self, websocket: WebSocket) -> None:
+        """Serve the client of many streams until it goes."""
+
+        async def serving(connection: LiveConnection) -> None:
+            await connection.serve_many(format_of(websocket.query_params))
+
+        await self._serve(websocket, serving)
+
+    async def stop(self) -> None:
+        """Read no more."""
+        self._telling.cancel()
+        await self._catch_up.stop()
+        await asyncio.to_thread(self._reader.thread.stop)
+
+    def check(self) -> None:
+        """Raise where a reader has ended although nobody stopped it."""
+        self._reader.thread.check()
+        self._catch_up.check()
+
+    async def _serve(self, websocket: WebSocket, serving: Serving) -> None:
+        principal = principal_of(websocket)
         try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_FIRST_READ_S):
-                    await self.reader.reads(watch.at)
-            await websocket.accept()
-            await _until_first_ends(_send(websocket, queue), _receive(websocket))
+            self._admission.enter(principal.subject)
+        except ClosingError as error:
+            await _close(websocket, error)
+            return
+        connection = LiveConnection(websocket, principal, self._settings, self._sources)
+        self._connections.add(connection)
+        try:
+            await serving(connection)
+        except ClosingError as error:
+            await _close(websocket, error)
         finally:
-            self._clients -= 1
-            self._watches.remove(watch, queue)
+            self._connections.discard(connection)
+            connection.end()
+            self._admission.leave(principal.subject)
 
-    def _fault(self, stream: str, sensor_id: str) -> tuple[int, str] | None:
-        """Return close code and reason where a client cannot be served."""
-        if stream not in TOPIC_OF:
-            return POLICY_VIOLATION, f"no such stream; there are {', '.join(TOPIC_OF)}"
-        why = sensor_id_fault(sensor_id)
-        if why is not None:
-            return POLICY_VIOLATION, f"the sensor id {why}"
-        if self._clients >= self._settings.max_clients:
-            return TRY_AGAIN_LATER, f"full: live.max_clients is {self._settings.max_clients}"
-        return None
+    async def _tell_positions(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.position_interval_s)
+            for connection in list(self._connections):
+                connection.note_positions()
 
 
-async def _send(websocket: WebSocket, queue: ClientQueue) -> None:
-    while True:
-        await websocket.send_text(await queue.get())
-
-
-async def _receive(websocket: WebSocket) -> None:
-    """Read and drop what the client says, so that its going is seen."""
-    while True:
-        await websocket.receive_text()
-
-
-async def _until_first_ends(*parts: Any) -> None:
-    tasks = [asyncio.create_task(part) for part in parts]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            # A client may go at any moment: that ends its stream, and is no error.
-            with contextlib.suppress(WebSocketDisconnect):
-                task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
+async def _close(websocket: WebSocket, error: ClosingError) -> None:
+    """Close with code and reason, which only an accepted WebSocket can be told."""
+    # A client may go at any moment: that ends its stream, and is no error.
+    with contextlib.suppress(RuntimeError, OSError):
+        if websocket.application_state is WebSocketState.CONNECTING:
+            await accept(websocket)
+        await websocket.close(error.code, error.reason)
 
 
 @serve.deployment(
@@ -117,6 +131,7 @@ class Live:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._streams: LiveStreams | None = None
+        live_socket.install(settings.live)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Return the application; Serve calls this in the replica."""
@@ -126,28 +141,39 @@ class Live:
         @contextlib.asynccontextmanager
         async def lifespan(_: FastAPI) -> AsyncIterator[None]:
             self._streams = LiveStreams(self._settings)
-            self._streams.reader.thread.start()
             try:
                 yield
             finally:
-                await asyncio.to_thread(self._streams.reader.thread.stop)
+                await self._streams.stop()
 
         app = FastAPI(lifespan=lifespan, openapi_url=None)
         app.add_middleware(Gate, settings=self._settings)
 
+        async def all_streams(websocket: WebSocket) -> None:
+            await self._open().serve_all(websocket)
+
+        for path in ("", "/"):
+            # The decorator takes no empty path, which is `/ws` itself.
+            app.router.add_api_websocket_route(path, all_streams)
+
+        @app.websocket("/{stream}")
+        async def stream(websocket: WebSocket, stream: str) -> None:
+            await self._open().serve_stream(websocket, stream, websocket.query_params.get("sensor"))
+
         @app.websocket("/{stream}/{sensor_id}")
-        async def stream(
-            websocket: WebSocket, stream: str, sensor_id: str, max_hz: MaxHz = None
-        ) -> None:
-            assert self._streams is not None
-            await self._streams.serve_client(websocket, stream, sensor_id, max_hz)
+        async def sensor_stream(websocket: WebSocket, stream: str, sensor_id: str) -> None:
+            await self._open().serve_stream(websocket, stream, sensor_id)
 
         return app
+
+    def _open(self) -> LiveStreams:
+        assert self._streams is not None
+        return self._streams
 
     def check_health(self) -> None:
         """Tell Serve whether this replica works; Serve calls it every second."""
         if self._streams is not None:
-            self._streams.reader.thread.check()
+            self._streams.check()
 
 
 def live_application(settings: Settings) -> serve.Application:

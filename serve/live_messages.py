@@ -1,8 +1,4 @@
-"""What a WebSocket client is told: the heads of messages, made from records of Kafka.
-
-A head is a message of ``schemas/websocket-message.schema.json`` without ``seq`` and ``dropped``
-and without its closing brace; all clients of one stream share it.
-"""
+"""What a WebSocket client is shown of a record of Kafka: columns of equal length. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -12,57 +8,29 @@ import numpy.typing as npt
 import orjson
 import pyarrow as pa
 
-from pipelines import topics
 from pipelines.frame_scanner import scan_payload
 from pipelines.json_payload.forms import InvalidPayloadError, is_json, read_json
-from pipelines.transformed import SCHEMA
+from pipelines.predictions import model_of
 
-RAW = "raw"
-TRANSFORMED = "transformed"
-AGGREGATED = "aggregated"
-
-TOPIC_OF = {
-    RAW: topics.RAW,
-    TRANSFORMED: topics.TRANSFORMED,
-    AGGREGATED: topics.AGGREGATED,
-}
-STREAM_OF = {topic: stream for stream, topic in TOPIC_OF.items()}
-
-Columns = Mapping[str, Any]
-_COLUMNS = SCHEMA.names[1:]
 _NESTED = ("acc_mag", "gyro_mag", "model")
+_US_PER_MS = 1_000
+
+ArrayColumns = dict[str, npt.NDArray[Any]]
 
 
-class Source(NamedTuple):
-    """Where data came from."""
+class SensorRows(NamedTuple):
+    """A sensor's rows in one record, each column ``(n,)`` and in the order of the record."""
 
-    stream: str
-    partition: int
-    offset: int
-
-
-def message_head(source: Source, sensor_id: str, columns: Columns) -> str:
-    """Return the head of a message; ``columns`` are lists or arrays of equal length."""
-    return orjson.dumps(
-        {
-            "stream": source.stream,
-            "sensor_id": sensor_id,
-            "partition": source.partition,
-            "offset": source.offset,
-            "columns": columns,
-        },
-        option=orjson.OPT_SERIALIZE_NUMPY,
-    )[:-1].decode()
+    sensor_id: str
+    columns: ArrayColumns
 
 
-def rows_by_sensor(
-    value: bytes, watched: Mapping[str, object]
-) -> Iterator[tuple[str, dict[str, npt.NDArray[Any]]]]:
-    """Give the rows of the watched sensors in one record of sensor-data-transformed.
+def rows_by_sensor(value: bytes, watched: Mapping[Any, object]) -> Iterator[SensorRows]:
+    """Give the rows of the watched sensors in one Arrow record, once for each sensor.
 
-    Yields a sensor's id and its columns, each ``(n,)`` and in the order of the record. What
-    nobody watches is never decoded: Arrow reads in place.
+    What nobody watches is never decoded: Arrow reads in place.
     """
+    found: dict[str, list[ArrayColumns]] = {}
     with pa.ipc.open_stream(value) as stream:
         for batch in stream:
             ids = batch.column(0)
@@ -71,17 +39,33 @@ def rows_by_sensor(
                 if sensor_id in watched:
                     rows = np.flatnonzero(codes == code)
                     if len(rows):
-                        yield sensor_id, _columns(batch, rows)
+                        found.setdefault(sensor_id, []).append(_columns(batch, rows))
+    for sensor_id, parts in found.items():
+        yield SensorRows(sensor_id, parts[0] if len(parts) == 1 else _joined(parts))
 
 
-def _columns(batch: pa.RecordBatch, rows: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
+def _columns(batch: pa.RecordBatch, rows: npt.NDArray[np.int64]) -> ArrayColumns:
     first, last = int(rows[0]), int(rows[-1])
     # The rows of one frame are contiguous; of several frames they need not be.
     chosen = slice(first, last + 1) if last - first + 1 == len(rows) else rows
     return {
         name: np.ascontiguousarray(column.to_numpy(zero_copy_only=False)[chosen])
-        for name, column in zip(_COLUMNS, batch.columns[1:], strict=True)
+        for name, column in zip(batch.schema.names[1:], batch.columns[1:], strict=True)
     }
+
+
+def _joined(parts: list[ArrayColumns]) -> ArrayColumns:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def model_columns(value: bytes) -> dict[str, str]:
+    """Return name, version and SHA-256 of the model that made a record of predictions.
+
+    Raises:
+        KeyError: its schema names none.
+    """
+    with pa.ipc.open_stream(value) as stream:
+        return model_of(stream.schema.metadata)._asdict()
 
 
 def raw_columns(payload: bytes, offset: int, received_us: int) -> dict[str, list[Any]]:
@@ -118,7 +102,7 @@ def _json_columns(payload: bytes, offset: int, received_us: int) -> dict[str, li
 
 
 def window_columns(value: bytes) -> dict[str, list[Any]]:
-    """Return a window as columns of one row.
+    """Return a window, or a session's event, as columns of one row.
 
     What is nested becomes `acc_mag_min`, `model_name` and so on.
     """
@@ -130,3 +114,23 @@ def window_columns(value: bytes) -> dict[str, list[Any]]:
         elif name != "sensor_id":
             columns[name] = [field]
     return columns
+
+
+def alarm_columns(key: bytes, value: bytes | None, timestamp_ms: int) -> dict[str, list[Any]]:
+    """Return an alarm as columns of one row: ``raised``, or ``cleared`` when its slot runs again.
+
+    Of any other record of pipeline-control there are no columns.
+    """
+    kind, _, rest = key.decode().partition("/")
+    pipeline, _, slot = rest.rpartition("/")
+    if kind != "alarm":
+        return {}
+    alarm = {} if value is None else orjson.loads(value)
+    return {
+        "pipeline": [pipeline],
+        "slot": [int(slot)],
+        "state": ["cleared" if value is None else "raised"],
+        "generation": [alarm.get("generation")],
+        "message": [alarm.get("message")],
+        "at_us": [alarm.get("at_us", timestamp_ms * _US_PER_MS)],
+    }

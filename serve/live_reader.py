@@ -3,17 +3,18 @@
 import asyncio
 import logging
 import time
-from typing import cast
+from collections.abc import Mapping
 
 import pyarrow as pa
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from pipelines.kafka_clients import consumer_options, new_consumer
 from pipelines.settings import KafkaSettings
 from serve.consumer_thread import ConsumerThread
 from serve.live_delivery import Delivery, Record, deliveries
-from serve.live_messages import STREAM_OF, TOPIC_OF, Source
-from serve.live_watch import Place, WatchList
+from serve.live_records import record_of
+from serve.live_streams import STREAMS, Place
+from serve.live_watch import Watch, Watched, WatchList
 
 log = logging.getLogger(__name__)
 
@@ -37,20 +38,30 @@ class LiveReader:
         self._settings = settings
         self._watches = watches
         self._loop = asyncio.get_running_loop()
-        self._assigned: frozenset[Place] = frozenset()
-        self._changed = asyncio.Event()
         self._retry_at_s = 0.0
+        self._next: dict[Place, int] = {}
+        self._told: tuple[int, Mapping[Place, int]] = (-1, {})
+        # What the event loop knows; the thread tells it in the order of what it hands over.
+        self._seen_version = -1
+        self._positions: Mapping[Place, int] = {}
+        self._changed = asyncio.Event()
         self.thread = ConsumerThread("live-reader", self._new_consumer, self._turn)
 
     @property
     def assigned(self) -> frozenset[Place]:
         """The partitions that are being read now."""
-        return self._assigned
+        return frozenset(self._positions)
 
-    async def reads(self, place: Place) -> None:
-        """Wait until a partition is being read."""
-        while place not in self._assigned:
-            self._changed.clear()
+    def next_offset(self, place: Place) -> int | None:
+        """Return the offset before which all is handed over; None where it is not being read."""
+        return self._positions.get(place)
+
+    async def follows(self, watch: Watch) -> None:
+        """Wait until all from :meth:`next_offset` on is handed over to this watch too."""
+        while not (
+            watch.version <= self._seen_version
+            and all(place in self._positions for place in watch.places)
+        ):
             await self._changed.wait()
 
     def _new_consumer(self) -> Consumer:
@@ -66,19 +77,31 @@ class LiveReader:
         )
 
     def _turn(self, consumer: Consumer) -> None:
+        # Whoever came before this moment has its messages made in this turn.
+        version = self._watches.version
         self._follow_watches(consumer)
         self._read(consumer)
+        if self._told != (version, self._next):
+            self._told = (version, dict(self._next))
+            self._loop.call_soon_threadsafe(self._tell, *self._told)
+
+    def _tell(self, version: int, positions: Mapping[Place, int]) -> None:
+        self._seen_version, self._positions = version, positions
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
     def _follow_watches(self, consumer: Consumer) -> None:
         """Assign what is watched and unassign what is no longer."""
         wanted = self._watches.partitions()
-        if wanted == self._assigned or time.monotonic() < self._retry_at_s:
+        assigned = self._next.keys()
+        if wanted == assigned or time.monotonic() < self._retry_at_s:
             return
-        gone = self._assigned - wanted
+        gone = assigned - wanted
         if gone:
             consumer.incremental_unassign([TopicPartition(*place) for place in gone])
+            self._next = {place: at for place, at in self._next.items() if place in wanted}
         starts = []
-        for place in wanted - self._assigned:
+        for place in wanted - assigned:
             end = _end_offset(consumer, place)
             if end is None:
                 self._retry_at_s = time.monotonic() + _RETRY_S
@@ -86,9 +109,7 @@ class LiveReader:
             starts.append(TopicPartition(*place, end))
         if starts:
             consumer.incremental_assign(starts)
-        added = {(start.topic, start.partition) for start in starts}
-        self._assigned = (self._assigned - gone) | added
-        self._loop.call_soon_threadsafe(self._changed.set)
+            self._next |= {(start.topic, start.partition): start.offset for start in starts}
 
     def _read(self, consumer: Consumer) -> None:
         """Take what has come and hand it over, record by record."""
@@ -96,19 +117,26 @@ class LiveReader:
         if first is None:
             return
         for message in (first, *consumer.consume(_MOST_RECORDS, 0)):
-            record = _record(message)
+            record = record_of(message)
             if record is None:
                 log.info("Kafka: %s", message.error())
                 continue
             source = record.source
-            watched = self._watches.at((TOPIC_OF[source.stream], source.partition))
-            try:
-                made = list(deliveries(record, watched))
-            except (pa.ArrowException, ValueError, KeyError, AttributeError) as error:
-                log.warning("%s cannot be shown: %s", source, error)
-                continue
-            if made:
-                self._loop.call_soon_threadsafe(_hand_over, made)
+            place = (STREAMS[source.stream].topic, source.partition)
+            if place in self._next:
+                self._next[place] = source.offset + 1
+                made = readable(record, self._watches.at(place))
+                if made:
+                    self._loop.call_soon_threadsafe(_hand_over, made)
+
+
+def readable(record: Record, watched: Watched) -> list[Delivery]:
+    """Return the messages of a record, none where it is not what its topic should hold."""
+    try:
+        return list(deliveries(record, watched))
+    except (pa.ArrowException, ValueError, KeyError, AttributeError, TypeError) as error:
+        log.warning("%s cannot be shown: %s", record.source, error)
+        return []
 
 
 def _end_offset(consumer: Consumer, place: Place) -> int | None:
@@ -122,15 +150,5 @@ def _end_offset(consumer: Consumer, place: Place) -> int | None:
 
 
 def _hand_over(made: list[Delivery]) -> None:
-    for watch, head in made:
-        watch.deliver(head)
-
-
-def _record(message: Message) -> Record | None:
-    topic, partition, offset = message.topic(), message.partition(), message.offset()
-    value = message.value()
-    if message.error() or topic is None or partition is None or offset is None or value is None:
-        return None
-    headers = cast("list[tuple[str, bytes]]", message.headers() or ())
-    source = Source(STREAM_OF[topic], partition, offset)
-    return Record(source, message.key(), value, dict(headers))
+    for delivery in made:
+        delivery.deliver()

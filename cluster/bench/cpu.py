@@ -55,10 +55,11 @@ class CpuMeter:
         for process in marked_processes(self._stack_id):
             with contextlib.suppress(psutil.Error):
                 times = process.cpu_times()
-                found[(process.pid, _part(process))] = times.user + times.system
+                found[(process.pid, part_of(process))] = times.user + times.system
         return found
 
 
-def _part(process: psutil.Process) -> str:
+def part_of(process: psutil.Process) -> str:
+    """Return which part of the stack a process belongs to."""
     command = " ".join(process.cmdline())
     return next((part for word, part in _PARTS if word in command), "other")

@@ -75,7 +75,7 @@ async def _measure(
     report(f"{run.sensors} sensors x {run.rate_hz:g} Hz for {run.seconds:g} s")
     cpu = CpuMeter(stack_id)
     started_s = time.monotonic()
-    sent = await _simulate(run, prefix, folder)
+    sent = await simulate(run, prefix, folder)
     elapsed_s = time.monotonic() - started_s
     cores = {part: round(s / elapsed_s, 3) for part, s in cpu.seconds().items()}
     cores["simulator"] = round(sent["cpu_s"] / elapsed_s, 3)
@@ -119,8 +119,11 @@ async def _connected(watchers: Watchers, watching: "asyncio.Task[None]") -> None
         await asyncio.sleep(0.05)
 
 
-async def _simulate(run: LatencyRun, prefix: str, folder: Path) -> dict[str, Any]:
-    """Run the fleet in a process of its own; return its samples and CPU seconds."""
+async def simulate(run: LatencyRun, prefix: str, folder: Path) -> dict[str, Any]:
+    """Run the fleet in a process of its own; return its samples and CPU seconds.
+
+    ``folder`` gets `sent.parquet`, when each frame was published, and `report.json`.
+    """
     arguments = [
         *("--sensors", run.sensors, "--rate", run.rate_hz, "--seconds", run.seconds),
         *("--sensor-prefix", prefix, "--report", folder / "report.json"),
@@ -194,11 +197,11 @@ def _figures(settings: Settings, sent: Any, arrivals: Sequence[Arrival]) -> dict
         np.float64,
     )
     return {
-        **_percentiles((at[:, 3] - at[:, 0]) / 1e3),
+        **percentiles((at[:, 3] - at[:, 0]) / 1e3),
         "stages": {
-            "mosquitto_to_bridge": _percentiles((at[:, 1] - at[:, 0]) / 1e3),
-            "kafka_and_slot": _percentiles((at[:, 2] - at[:, 1]) / 1e3),
-            "commit_and_live": _percentiles((at[:, 3] - at[:, 2]) / 1e3),
+            "mosquitto_to_bridge": percentiles((at[:, 1] - at[:, 0]) / 1e3),
+            "kafka_and_slot": percentiles((at[:, 2] - at[:, 1]) / 1e3),
+            "commit_and_live": percentiles((at[:, 3] - at[:, 2]) / 1e3),
         },
         "frames_timed": len(timed),
         "frames_missed_by_clients": len(missed),
@@ -206,7 +209,8 @@ def _figures(settings: Settings, sent: Any, arrivals: Sequence[Arrival]) -> dict
     }
 
 
-def _percentiles(ms: npt.NDArray[np.float64]) -> dict[str, float]:
+def percentiles(ms: npt.NDArray[np.float64]) -> dict[str, float]:
+    """Return median, 99th percentile and maximum of times in milliseconds."""
     return {
         "p50_ms": round(float(np.percentile(ms, 50)), 1),
         "p99_ms": round(float(np.percentile(ms, 99)), 1),

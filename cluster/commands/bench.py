@@ -17,6 +17,11 @@ _RECOVERY_EXAMPLES = "Example: imustream bench recovery --json"
 
 _INFERENCE_EXAMPLES = "Example: imustream bench inference --sensors 1000 --seconds 30 --json"
 
+_LIVE_EXAMPLES = (
+    "Examples: imustream bench live --clients 1000 --sensors 1 | "
+    "imustream bench live --clients 1000 --sensors 1000 --rate 20 --json"
+)
+
 _Sensors = Annotated[int, typer.Option(min=1, help="How many sensors.")]
 _Rate = Annotated[float | None, typer.Option(help="Samples a second (Hz); as set.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
@@ -26,6 +31,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     bench = typer.Typer(no_args_is_help=True, help=__doc__)
     bench.command(epilog=_LATENCY_EXAMPLES)(latency)
+    bench.command(epilog=_LIVE_EXAMPLES)(live)
     bench.command(name="map", epilog=_MAP_EXAMPLES)(whole_map)
     bench.command(epilog=_DRAIN_EXAMPLES)(drain)
     bench.command(epilog=_RECOVERY_EXAMPLES)(recovery)
@@ -50,6 +56,29 @@ def latency(
     run = LatencyRun(sensors, rate_hz, seconds, watch)
     with _Status() as status:
         figures = measure_latency(settings, stack_id, run, status.say, (PIPELINE,))
+    _print(figures, as_json)
+
+
+def live(
+    clients: Annotated[int, typer.Option(min=1, help="WebSocket clients.")] = 1_000,
+    sensors: Annotated[
+        int, typer.Option(min=1, help="Sensors that send; the clients share them out.")
+    ] = 1,
+    rate: _Rate = None,
+    seconds: Annotated[float, typer.Option(min=10, help="How long; the first 5 s warm up.")] = 30,
+    as_json: _Json = False,
+) -> None:
+    """Measure many WebSocket clients: messages a second, how late, CPU and memory for each.
+
+    The clients run in a process of their own on this machine, whose cost is told too.
+    """
+    from cluster.bench.live import LiveRun, measure_live
+
+    settings, stack_id = _running()
+    rate_hz = settings.processing.sample_rate_hz if rate is None else rate
+    run = LiveRun(clients, sensors, rate_hz, seconds)
+    with _Status() as status:
+        figures = measure_live(settings, stack_id, run, status.say)
     _print(figures, as_json)
 
 

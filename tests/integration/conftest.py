@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serve_clients import MAX_CLIENTS, MAX_QUEUE, QUEUE_MESSAGES
+from serve_clients import MAX_CLIENTS, MAX_QUEUE, MAX_SUBSCRIPTIONS, QUEUE_MESSAGES
 
 from cluster.local.ports import settings_on_free_ports
 from cluster.local.ray_head import ray_environment
@@ -37,7 +37,11 @@ def serving(servers: Stack) -> Iterator[Settings]:
         auth={"signing_key": new_key_pem()},
         serve={"limit_login": ""},
         inference={"max_queue": MAX_QUEUE, "poll_s": 0.5},
-        live={"max_clients": MAX_CLIENTS, "queue_messages": QUEUE_MESSAGES},
+        live={
+            "max_clients": MAX_CLIENTS,
+            "queue_messages": QUEUE_MESSAGES,
+            "max_subscriptions": MAX_SUBSCRIPTIONS,
+        },
     )
     ray = Stack(settings, ("ray",))
     try:

@@ -22,6 +22,7 @@ from serve.auth import new_token
 WAIT_S = 20.0
 MAX_CLIENTS = 8
 QUEUE_MESSAGES = 4
+MAX_SUBSCRIPTIONS = 6
 MAX_QUEUE = 16
 _SCHEMA = json.loads((ROOT / "pipelines/schemas/websocket-message.schema.json").read_text())
 VALIDATOR = Draft202012Validator(_SCHEMA)
@@ -45,9 +46,22 @@ def websocket(
     settings: Settings, stream: str, sensor_id: str, query: str = "", **options: Any
 ) -> ClientConnection:
     """Open a stream of `live` as a program does; ``options`` are those of `connect`."""
-    path = f"/ws/{stream}/{quote(sensor_id, safe='')}{query}"
+    return _connected(settings, f"/{stream}/{quote(sensor_id, safe='')}{query}", options)
+
+
+def multiplexed(settings: Settings, query: str = "", **options: Any) -> ClientConnection:
+    """Open `/ws`, where a client subscribes."""
+    return _connected(settings, query, options)
+
+
+def of_all(settings: Settings, stream: str, query: str = "", **options: Any) -> ClientConnection:
+    """Open a stream that is not of one sensor."""
+    return _connected(settings, f"/{stream}{query}", options)
+
+
+def _connected(settings: Settings, path: str, options: Any) -> ClientConnection:
     connection: ClientConnection = connect(
-        f"ws://127.0.0.1:{settings.serve.port}{path}",
+        f"ws://127.0.0.1:{settings.serve.port}/ws{path}",
         **{
             "additional_headers": bearer(settings),
             "compression": None,
@@ -61,9 +75,15 @@ def websocket(
 
 def received(connection: ClientConnection) -> dict[str, Any]:
     """Return the next message, after holding it against the schema."""
+    message = noted(connection)
+    assert len({len(column) for column in message["columns"].values()}) == 1
+    return message
+
+
+def noted(connection: ClientConnection) -> dict[str, Any]:
+    """Return the next message or note, after holding it against the schema."""
     message: dict[str, Any] = json.loads(connection.recv(timeout=WAIT_S))
     VALIDATOR.validate(message)
-    assert len({len(column) for column in message["columns"].values()}) == 1
     return message
 
 
@@ -101,6 +121,19 @@ class Pipeline:
         """Write a window."""
         place = partition_of(sensor_id)
         self._write(topics.AGGREGATED, place, sensor_id.encode(), value, topics.JSON_TYPE)
+
+    def predictions(self, sensor_id: str, value: bytes) -> None:
+        """Write a record of predictions."""
+        self._write(topics.PREDICTIONS, partition_of(sensor_id), None, value, topics.ARROW_TYPE)
+
+    def session(self, sensor_id: str, value: bytes) -> None:
+        """Write a session's event."""
+        place = partition_of(sensor_id)
+        self._write(topics.SESSIONS, place, sensor_id.encode(), value, topics.JSON_TYPE)
+
+    def alarm(self, key: bytes, value: bytes | None) -> None:
+        """Write an alarm, or take it back."""
+        self._write(topics.CONTROL, 0, key, value, topics.JSON_TYPE)
 
     def raw(self, sensor_id: str, payload: bytes, received_us: int) -> None:
         """Write a device's payload."""

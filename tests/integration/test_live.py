@@ -3,32 +3,45 @@
 import asyncio
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from http.cookies import SimpleCookie
 from typing import Any
 
+import numpy as np
 import orjson
+import pyarrow as pa
 import pytest
-from live_records import GOLDEN, WINDOW, samples, transformed_record
+from live_records import GOLDEN, SESSION, WINDOW, samples, transformed_record
 from serve_clients import (
     MAX_CLIENTS,
+    MAX_SUBSCRIPTIONS,
+    WAIT_S,
     Listener,
     Pipeline,
     bearer,
     eventually,
     http,
+    multiplexed,
+    noted,
+    of_all,
     received,
     websocket,
 )
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
+from websockets.sync.client import ClientConnection
 
+from pipelines.control import Alarm
 from pipelines.partitioner import partition_of
+from pipelines.prediction_streams import PredictedRows, encode_predictions
+from pipelines.predictions import ModelId
 from pipelines.settings import Settings
 from pipelines.topics import AGGREGATED, RAW, TRANSFORMED
 from serve.auth import COOKIE, new_token
-from serve.client_queue import ClientQueue
+from serve.live_encoding import SharedMessage, Source
 from serve.live_reader import LiveReader
+from serve.live_streams import STREAMS
 from serve.live_watch import WatchList
+from serve.live_wish import Wish
 
 
 @pytest.fixture(scope="module")
@@ -118,22 +131,150 @@ def test_a_slow_client_loses_the_oldest_and_is_told_and_slows_nobody(
         assert len(got) + got[-1]["dropped"] == made
 
 
+def _say(client: ClientConnection, **command: Any) -> None:
+    client.send(orjson.dumps(command).decode())
+
+
+def _predicted(sensor: str) -> bytes:
+    rows = PredictedRows(
+        np.zeros(2, np.int64),
+        np.zeros(2, np.int32),
+        np.arange(2),
+        np.arange(2) * 5_000,
+        np.array([0.5, 1.5], np.float32),
+        np.array([0.25, 0.75], np.float32),
+    )
+    (value,) = encode_predictions(rows, [sensor], ModelId("velocity", "3", "ab" * 32))
+    whole: bytes = value.to_pybytes()
+    return whole
+
+
+def test_one_connection_carries_all_streams(serving: Settings, pipeline: Pipeline) -> None:
+    sensor, alarm = "many-a", Alarm("ml-inference", 1, 2, "why", 3)
+    with multiplexed(serving, subprotocols=["imustream"]) as client:
+        assert client.subprotocol == "imustream"
+        wanted = [
+            (1, "transformed", sensor),
+            (2, "predictions", sensor),
+            (3, "sessions", None),
+            (4, "sessions", sensor),
+            (5, "alarms", None),
+        ]
+        for number, stream, of in wanted:
+            named = {} if of is None else {"sensor": of}
+            _say(client, type="subscribe", id=number, stream=stream, **named)
+        begun = {noted(client)["id"] for _ in wanted}
+        assert begun == {1, 2, 3, 4, 5}
+        with pipeline.transaction():
+            pipeline.transformed(sensor, transformed_record([samples(sensor, 0, 2)]))
+            pipeline.predictions(sensor, _predicted(sensor))
+            pipeline.session(sensor, orjson.dumps({**SESSION, "sensor_id": sensor}))
+            pipeline.alarm(alarm.key, orjson.dumps({"message": "why", "generation": 2}))
+        got = {message["id"]: message for message in (received(client) for _ in wanted)}
+        assert got[1]["columns"]["sample_index"] == [0, 1]
+        assert got[2]["model"] == {"name": "velocity", "version": "3", "sha256": "ab" * 32}
+        assert got[3]["columns"] == got[4]["columns"]
+        assert got[3]["columns"]["session_id"] == ["sensor1_0"]
+        assert got[5]["columns"]["state"] == ["raised"]
+        _say(client, type="unsubscribe", id=3)
+        assert noted(client) == {"type": "unsubscribed", "id": 3}
+        with pipeline.transaction():
+            pipeline.session(sensor, orjson.dumps({**SESSION, "sensor_id": sensor}))
+            pipeline.alarm(alarm.key, None)
+        got = {message["id"]: message for message in (received(client) for _ in range(2))}
+        assert got.keys() == {4, 5}
+        assert got[5]["columns"]["state"] == ["cleared"]
+
+
+def test_a_wrong_command_is_answered_and_ends_nothing(serving: Settings) -> None:
+    with multiplexed(serving) as client:
+        for command, why in (
+            ({"type": "subscribe", "id": 1, "stream": "news"}, "no such stream"),
+            ({"type": "unsubscribe", "id": 1}, "no subscription 1"),
+            ({"type": "shout", "id": 1}, "shout"),
+        ):
+            _say(client, **command)
+            told = noted(client)
+            assert (told["type"], told["id"], told["code"]) == ("error", 1, 1008)
+            assert why in told["detail"]
+        client.send(b"binary")
+        assert noted(client)["id"] is None
+        for number in range(MAX_SUBSCRIPTIONS + 1):
+            _say(client, type="subscribe", id=number, stream="alarms")
+        told_types = [noted(client)["type"] for _ in range(MAX_SUBSCRIPTIONS + 1)]
+        assert sorted(told_types) == ["error", *["subscribed"] * MAX_SUBSCRIPTIONS]
+        _say(client, type="ping", id=9)
+        assert noted(client) == {"type": "pong", "id": 9}
+
+
+def test_the_same_message_comes_as_arrow_for_who_asks(
+    serving: Settings, pipeline: Pipeline
+) -> None:
+    sensor = "arrow-a"
+    with (
+        websocket(serving, "transformed", sensor, "?format=arrow") as arrow,
+        websocket(serving, "transformed", sensor) as plain,
+    ):
+        with pipeline.transaction():
+            pipeline.transformed(sensor, transformed_record([samples(sensor, 0, 64)]))
+        message, binary = received(plain), arrow.recv(timeout=WAIT_S)
+        assert isinstance(binary, bytes)
+        table = pa.ipc.open_stream(binary).read_all()
+        assert int(table.schema.metadata[b"offset"]) == message["offset"]
+        assert table["sample_index"].to_pylist() == message["columns"]["sample_index"]
+
+
+def test_a_client_goes_when_its_log_in_ends(serving: Settings) -> None:
+    token = new_token(serving, hours=1.5 / 3_600)
+    headers = {"Authorization": f"Bearer {token}"}
+    with websocket(serving, "transformed", "live-a", additional_headers=headers) as client:
+        _closed_with(client, 4401)
+
+
+def test_a_client_that_says_too_much_goes(serving: Settings) -> None:
+    with multiplexed(serving) as client:
+        client.send("x" * 100_000)
+        _closed_with(client, 1009)
+    # It takes all that it is sent, or it would not see the end.
+    with multiplexed(serving, max_queue=None) as client:
+        with suppress(ConnectionClosedError):
+            while True:
+                _say(client, type="ping")
+        _closed_with(client, 1008)
+
+
+def _closed_with(client: ClientConnection, code: int) -> None:
+    with pytest.raises(ConnectionClosedError) as closed:
+        while True:
+            client.recv(timeout=WAIT_S)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == code
+    assert closed.value.rcvd.reason or code == 1009
+
+
+class Client:
+    """Somebody who watches and needs nothing."""
+
+    def take_live(self, source: Source, sensor_id: str | None, message: SharedMessage) -> None:
+        """Nothing is kept."""
+
+
 def test_only_partitions_that_somebody_watches_are_read(serving: Settings) -> None:
     async def scenario() -> None:
         watches = WatchList()
         reader = LiveReader(serving.kafka, watches)
         reader.thread.start()
-        first, second = ClientQueue(1), ClientQueue(1)
+        first, second = Client(), Client()
         try:
-            one = watches.add("transformed", "sensor1", None, first)
-            await asyncio.wait_for(reader.reads(one.at), 10)
-            assert reader.assigned == {one.at}
-            two = watches.add("raw", "sensor2", None, second)
-            await asyncio.wait_for(reader.reads(two.at), 10)
-            assert reader.assigned == {one.at, two.at}
+            one = watches.add(Wish(STREAMS["transformed"], "sensor1"), first)
+            await asyncio.wait_for(reader.follows(one), 10)
+            assert reader.assigned == {*one.places}
+            two = watches.add(Wish(STREAMS["raw"], "sensor2"), second)
+            await asyncio.wait_for(reader.follows(two), 10)
+            assert reader.assigned == {*one.places, *two.places}
             watches.remove(one, first)
             await asyncio.to_thread(
-                eventually, lambda: reader.assigned == {two.at}, "one partition"
+                eventually, lambda: reader.assigned == {*two.places}, "one partition"
             )
             watches.remove(two, second)
             await asyncio.to_thread(eventually, lambda: not reader.assigned, "no partition")
@@ -172,14 +313,16 @@ def test_a_cookie_streams_for_our_own_page_and_for_no_other_site(serving: Settin
 def test_what_cannot_be_streamed_is_closed_with_1008(
     serving: Settings, stream: str, sensor: str
 ) -> None:
-    with (
-        websocket(serving, stream, sensor) as client,
-        pytest.raises(ConnectionClosedError) as closed,
-    ):
-        client.recv(timeout=10)
-    assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 1008
-    assert closed.value.rcvd.reason
+    with websocket(serving, stream, sensor) as client:
+        _closed_with(client, 1008)
+
+
+@pytest.mark.parametrize("query", ["?format=xml", "?sensor=a%2Bb", "?from=x", "?max_hz=1"])
+def test_what_cannot_be_had_of_all_sensors_is_closed_with_1008(
+    serving: Settings, query: str
+) -> None:
+    with of_all(serving, "sessions", query) as client:
+        _closed_with(client, 1008)
 
 
 def test_one_client_too_many_is_told_to_come_back(serving: Settings, pipeline: Pipeline) -> None:
@@ -187,10 +330,7 @@ def test_one_client_too_many_is_told_to_come_back(serving: Settings, pipeline: P
         for number in range(MAX_CLIENTS):
             room.enter_context(websocket(serving, "aggregated", f"full-{number}"))
         client = room.enter_context(websocket(serving, "aggregated", "full-x"))
-        with pytest.raises(ConnectionClosedError) as closed:
-            client.recv(timeout=10)
-        assert closed.value.rcvd is not None
-        assert closed.value.rcvd.code == 1013
+        _closed_with(client, 1013)
 
     def let_in() -> bool:
         with websocket(serving, "aggregated", "full-x") as client:

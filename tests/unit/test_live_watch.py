@@ -7,22 +7,35 @@ from hypothesis import strategies as st
 
 from pipelines.partitioner import partition_of
 from pipelines.topics import AGGREGATED, TRANSFORMED
-from serve.client_queue import ClientQueue
+from serve.live_encoding import SharedMessage, Source
+from serve.live_streams import STREAMS as ALL_STREAMS
 from serve.live_watch import Watch, WatchList
+from serve.live_wish import Wish
 
 STREAMS = {"transformed": TRANSFORMED, "aggregated": AGGREGATED}
 WISHES = st.tuples(
     st.sampled_from(sorted(STREAMS)),
     st.sampled_from([f"sensor{n}" for n in range(5)]),
     st.sampled_from([None, 30.0]),
-)
+).map(lambda wish: wish if wish[0] == "transformed" else (*wish[:2], None))
+
+
+class Client:
+    """Somebody who watches."""
+
+    def take_live(self, source: Source, sensor_id: str | None, message: SharedMessage) -> None:
+        """Nothing comes here."""
+
+
+def _wish(stream: str, sensor_id: str | None, max_hz: float | None = None) -> Wish:
+    return Wish(ALL_STREAMS[stream], sensor_id, max_hz)
 
 
 def test_clients_who_want_the_same_share_a_watch() -> None:
     watches = WatchList()
-    first = watches.add("transformed", "sensor1", 30.0, ClientQueue(1))
-    assert watches.add("transformed", "sensor1", 30.0, ClientQueue(1)) is first
-    assert watches.add("transformed", "sensor1", None, ClientQueue(1)) is not first
+    first = watches.add(_wish("transformed", "sensor1", 30.0), Client())
+    assert watches.add(_wish("transformed", "sensor1", 30.0), Client()) is first
+    assert watches.add(_wish("transformed", "sensor1"), Client()) is not first
     place = (TRANSFORMED, partition_of("sensor1"))
     assert watches.partitions() == {place}
     assert len(watches.at(place)["sensor1"]) == 2
@@ -33,14 +46,14 @@ def test_a_partition_is_watched_exactly_while_a_client_wants_a_sensor_of_it(
     wishes: list[tuple[str, str, float | None]], order: Random
 ) -> None:
     watches = WatchList()
-    open_: list[tuple[Watch, ClientQueue]] = []
+    open_: list[tuple[Watch, Client]] = []
     for stream, sensor_id, max_hz in wishes:
-        client = ClientQueue(1)
-        open_.append((watches.add(stream, sensor_id, max_hz, client), client))
+        client = Client()
+        open_.append((watches.add(_wish(stream, sensor_id, max_hz), client), client))
     order.shuffle(open_)
     while True:
         wanted = {
-            (STREAMS[watch.key[0]], partition_of(watch.sensor_id), watch.key[1:])
+            (STREAMS[watch.key[0]], partition_of(watch.key[1] or ""), watch.key[1:])
             for watch, _ in open_
         }
         found = {
@@ -54,3 +67,25 @@ def test_a_partition_is_watched_exactly_while_a_client_wants_a_sensor_of_it(
             break
         watches.remove(*open_.pop())
     assert not watches.partitions()
+
+
+def test_a_stream_of_all_sensors_is_watched_in_every_partition() -> None:
+    watches = WatchList()
+    client = Client()
+    watch = watches.add(_wish("sessions", None), client)
+    assert len(watches.partitions()) == 10
+    watches.remove(watch, client)
+    assert not watches.partitions()
+
+
+def test_whoever_has_seen_a_version_sees_the_watches_made_by_then() -> None:
+    watches = WatchList()
+    first, second = Client(), Client()
+    one = watches.add(_wish("transformed", "sensor1"), first)
+    assert one.version <= watches.version
+    before = watches.version
+    other = watches.add(_wish("transformed", "sensor2"), second)
+    assert before < other.version <= watches.version
+    before = watches.version
+    watches.remove(one, first)
+    assert watches.version > before
