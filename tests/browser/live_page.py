@@ -63,3 +63,14 @@ def wait_until_it_moves(page: Page, sensor_id: str) -> None:
         arg=[sensor_id, drawn],
     )
     wait_for_line(page, sensor_id)
+
+
+def expect_said(page: Page, *messages: str) -> None:
+    """Wait until people who hear the page were told each of these, in this order."""
+    page.wait_for_function(
+        """wanted => {
+          const said = [...document.querySelectorAll("#spoken > *")].map(node => node.textContent);
+          let at = -1;
+          return wanted.every(words => (at = said.indexOf(words, at + 1)) >= 0); }""",
+        arg=list(messages),
+    )

@@ -1,6 +1,7 @@
 // Wires the page: the view state drives the parts, the polls and streams feed them.
 
 import { SignedOutError, getJson } from "./api_client.js";
+import { Announcer } from "./announcer.js";
 import { ConnectionNotice } from "./connection_notice.js";
 import { DetailsPanel } from "./details_panel.js";
 import { setAttribute, setText } from "./elements.js";
@@ -26,11 +27,8 @@ const FIRST_CHOSEN = 3;
 const byId = (id) => document.getElementById(id);
 const view = new ViewState();
 const loop = new FrameLoop();
-const notice = new ConnectionNotice({
-  bar: byId("notice"),
-  text: byId("notice-text"),
-  spoken: byId("spoken"),
-});
+const announcer = new Announcer(byId("spoken"));
+const notice = new ConnectionNotice({ bar: byId("notice"), text: byId("notice-text") }, announcer);
 const headline = new Headline({
   live: byId("live-count"),
   rate: byId("sample-rate"),
@@ -40,7 +38,7 @@ const headline = new Headline({
 const list = new SensorList(
   { search: byId("search"), list: byId("sensors"), note: byId("sensors-note") },
   view,
-  (words) => notice.say(words),
+  (words) => announcer.say(words),
 );
 const details = new DetailsPanel(byId("details"));
 const system = new SystemView({
@@ -77,7 +75,7 @@ const toolbar = new Toolbar(
 );
 const grid = new SensorGrid(byId("grid"), view, loop, {
   changed: () => tick(),
-  say: (words) => notice.say(words),
+  say: (words) => announcer.say(words),
   windowed: (sensorId) => {
     if (sensorId === view.focused) showDetails();
   },

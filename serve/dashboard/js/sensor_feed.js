@@ -61,7 +61,8 @@ export class SensorFeed {
       const seconds = (nowMs - this.askedAtMs) / 1000;
       return { kind: "waiting", words: wording.waiting(this.sensorId, seconds) };
     }
-    const quietMs = nowMs - this.arrivedAtMs;
+    // A new connection is given as long as a sample to bring something: it isn't stalled at once.
+    const quietMs = nowMs - Math.max(this.arrivedAtMs, socket.openedAtMs);
     if (quietMs > STALLED_AFTER_MS) {
       return { kind: "stalled", words: wording.stalled(this.sensorId, quietMs / 1000) };
     }
