@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
-from synthetic_api import World, free_port, make_app, serving
+from synthetic_api import free_port, make_app, serving
+from synthetic_world import World
 
 ROOT = Path(__file__).parents[2]
 NODE_MODULES = Path(os.environ.get("NODE_PATH", ROOT / "node_modules"))
@@ -66,14 +67,22 @@ def serve_world(uplot: Path) -> Serve:
     return lambda world, port: serving(make_app(world, uplot), port)
 
 
+@pytest.fixture(scope="session")
+def one_world(uplot: Path) -> Iterator[tuple[World, str]]:
+    """The world that most tests share, and the address of the page over it."""
+    world = World([])
+    with serving(make_app(world, uplot), free_port()) as address:
+        yield world, address
+
+
 @pytest.fixture
-def world() -> World:
+def world(one_world: tuple[World, str]) -> World:
     """Twenty sensors, all well; a test changes what it needs."""
-    return World([f"sensor{number}" for number in range(1, 21)])
+    one_world[0].renew()
+    return one_world[0]
 
 
 @pytest.fixture
-def dashboard(world: World, serve_world: Serve) -> Iterator[str]:
+def dashboard(world: World, one_world: tuple[World, str]) -> str:
     """The address of the page over `world`."""
-    with serve_world(world, free_port()) as address:
-        yield address
+    return one_world[1]

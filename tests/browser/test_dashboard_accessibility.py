@@ -4,7 +4,7 @@ import pytest
 from conftest import NODE_MODULES
 from live_page import open_sensors, wait_for_samples, wait_until_it_moves
 from playwright.sync_api import Page, expect
-from synthetic_api import World
+from synthetic_world import World
 
 WIDTHS = {"desk": (1440, 900), "phone": (390, 844), "small phone": (320, 640)}
 

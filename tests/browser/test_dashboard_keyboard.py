@@ -4,7 +4,7 @@ import re
 
 from live_page import card_of, expect_said, open_sensors, wait_until_it_moves
 from playwright.sync_api import Page, expect
-from synthetic_api import World
+from synthetic_world import World
 
 
 def test_arrow_keys_walk_the_list_and_space_chooses(page: Page, dashboard: str) -> None:

@@ -5,7 +5,8 @@ import re
 from conftest import Serve
 from live_page import card_of, expect_said, open_sensors, wait_for_samples, wait_until_it_moves
 from playwright.sync_api import Page, expect
-from synthetic_api import World, free_port
+from synthetic_api import free_port
+from synthetic_world import World
 
 
 def test_a_first_visit_shows_sensors_that_move(page: Page, dashboard: str) -> None:
