@@ -50,6 +50,16 @@ def page(browser: Browser) -> Iterator[Page]:
     assert errors == []
 
 
+@pytest.fixture(scope="module")
+def modules(browser: Browser, one_world: tuple[World, str]) -> Iterator[Page]:
+    """A page that may import the page's modules, without the dashboard's own parts running."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{one_world[1]}/favicon.svg")
+    yield page
+    context.close()
+
+
 @pytest.fixture(scope="session")
 def uplot() -> Path:
     """The folder of uPlot's files, as `make setup` installs them."""

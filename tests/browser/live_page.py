@@ -1,6 +1,7 @@
 """What the tests ask of the page."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -74,3 +75,8 @@ def expect_said(page: Page, *messages: str) -> None:
           return wanted.every(words => (at = said.indexOf(words, at + 1)) >= 0); }""",
         arg=list(messages),
     )
+
+
+def run(page: Page, module: str, body: str) -> Any:
+    """What `body` returns with the module's exports in `m`."""
+    return page.evaluate(f"async () => {{ const m = await import('/js/{module}.js'); {body} }}")

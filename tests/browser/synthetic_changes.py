@@ -14,9 +14,14 @@ def add_changes(app: FastAPI, world: World) -> None:
 
     @app.middleware("http")
     async def record(request: Request, call_next: Any) -> Response:
-        if request.method in ("GET", "HEAD"):
-            response: Response = await call_next(request)
-            return response
+        if request.method not in ("GET", "HEAD"):
+            await note(request)
+            if world.refuse_changes:
+                return JSONResponse({"detail": world.refuse_changes}, 409)
+        answer: Response = await call_next(request)
+        return answer
+
+    async def note(request: Request) -> None:
         body = await request.body()
         world.changes.append(
             {
@@ -25,10 +30,6 @@ def add_changes(app: FastAPI, world: World) -> None:
                 "if_match": request.headers.get("if-match"),
             }
         )  # fmt: skip
-        if world.refuse_changes:
-            return JSONResponse({"detail": world.refuse_changes}, 409)
-        response = await call_next(request)
-        return response
 
     @app.post("/api/v1/pipelines/{name}/{verb}", status_code=202)
     async def switch(name: str, verb: str) -> dict[str, Any]:

@@ -17,9 +17,10 @@ FAILED_US = 1_790_000_000_000_000
 def letter(world: World, number: int) -> dict[str, Any]:
     """One dead letter as the list gives it; number 0 failed last."""
     reason = REASONS[(number * number + number // 3) % 4]
+    sender = world.sensors[number % len(world.sensors)]
     return {
         "partition": number % 10, "offset": 9_000 - number,
-        "sensor_id": None if reason == "not_a_frame" else world.sensors[number % 20],
+        "sensor_id": None if reason == "not_a_frame" else sender,
         "reason": reason, "detail": DETAILS[reason], "pipeline": "sensor-processing",
         "source": {"topic": "imu-data-all", "partition": number % 10, "offset": 70_000 - number},
         "failed_us": FAILED_US - number * 61_000_000, "code_version": "1f0c2ab",

@@ -24,11 +24,10 @@ def windows(session: dict[str, Any]) -> dict[str, Any]:
             values = [row[source] for row in rows]
             mean = sum(values) / len(values)
             rms = math.sqrt(sum(value * value for value in values) / len(values))
-            window[name] = {
-                "min": min(values), "max": max(values), "mean": mean, "rms": rms, "std": 0.1,
-            }  # fmt: skip
+            statistics = {"min": min(values), "max": max(values), "mean": mean, "rms": rms}
+            window |= {f"{name}_{kind}": value for kind, value in statistics.items()}
         found.append(window)
-    return {"windows": found}
+    return {"windows": found, "next_cursor": None, "complete": True, "note": None}
 
 
 def samples(session: dict[str, Any], points: int, from_us: int, to_us: int) -> dict[str, Any]:

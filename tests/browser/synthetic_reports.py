@@ -56,7 +56,8 @@ def other_pipeline(
     return {
         "name": name, "generation": 1, "slots": 1, "running_slots": 1,
         "paused": name in world.paused,
-        "state": "paused" if name in world.paused else "running", "alarm": None, "lag": 0, "records_per_s": 12.5, "samples_per_s": 0.0,
+        "state": "paused" if name in world.paused else "running", "alarm": None,
+        "lag": 0, "records_per_s": 12.5, "samples_per_s": 0.0,
         "last_commit_us": now_us - 900_000, "counts": counts, "partitions": partitions,
     }  # fmt: skip
 

@@ -86,6 +86,8 @@ function arrange() {
     byId(`${name}-view`).hidden = name !== view.view;
     setAttribute(byId(`go-${name}`), "aria-current", name === view.view ? "page" : "false");
   }
+  // On a phone not all names fit.
+  byId(`go-${view.view}`).scrollIntoView({ block: "nearest", inline: "nearest" });
   live.update();
   fleet.update();
   sessions.update();

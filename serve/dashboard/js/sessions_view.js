@@ -1,7 +1,7 @@
 // The list of sessions: which are asked for, what they were, and what is in the way of knowing.
 
 import { element, setAttribute, setText } from "./elements.js";
-import { count, dateTime, duration, fixed, plural } from "./format.js";
+import { count, dateTime, distance, duration, fixed, plural } from "./format.js";
 import { SESSION_STATES } from "./view_state.js";
 
 const FIRST = 50;
@@ -205,7 +205,7 @@ export class SessionsView {
       count(session.gaps),
       fixed(session.acc_mag_max, 2),
       fixed(session.velocity_max ?? NaN, 2),
-      fixed(session.distance_m ?? NaN, 1),
+      distance(session.distance_m ?? NaN),
     ];
     figures.forEach((cell, index) => setText(cell, texts[index]));
   }

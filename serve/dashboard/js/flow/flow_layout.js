@@ -2,11 +2,13 @@
 
 import { placeKey } from "./stages.js";
 
-export const BOX = { width: 158, height: 70 };
+export const BOX = { width: 158, height: 88 };
 export const PLACE = { width: 104, height: 34 };
 const GAP = 20;
-const ROW = 128;
+const ROW = 140;
 const EDGE = 2;
+/** A place stands in the middle of its row, which is as high as a box. */
+const PLACE_DOWN = (BOX.height - PLACE.height) / 2;
 
 /** The known stages: the row they are in, and what they begin with there. */
 const ROWS = [
@@ -30,9 +32,11 @@ export function wideLayout(boxes) {
     if (row.length > 0) placeRow(layout, row, index === 0 ? EDGE : SECOND_ROW_X, y);
     y += ROW;
   }
+  placeOthers(layout, boxes);
+  const right = rightOf(layout);
   for (const box of known.values()) {
-    placeAlone(layout, box, y);
-    y += ROW - 20;
+    placeAlone(layout, box, right, y);
+    y += ROW;
   }
   return finished(layout, boxes);
 }
@@ -41,17 +45,19 @@ export function wideLayout(boxes) {
 export function narrowLayout(boxes, width) {
   const layout = emptyLayout(false);
   let y = EDGE;
-  const middle = width / 2;
+  const left = (width - BOX.width) / 2;
+  let targets = [];
   for (const box of boxes) {
-    const left = middle - BOX.width / 2;
-    const sources = fitting(box.from, width);
-    y = putAll(layout, sources, width, y, box.from.length);
-    y += GAP;
+    const [last] = targets;
+    const goesOn = targets.length === 1 && box.from.length === 1 && last.place === box.from[0];
+    const sources = goesOn ? targets : fitting(box.from, width);
+    if (goesOn) y = last.y + PLACE.height + GAP;
+    else y = putAll(layout, sources, width, y) + GAP;
     layout.boxes.set(box.name, { ...BOX, x: left, y, box });
     for (const source of sources) layout.arrows.push({ from: source, to: layout.boxes.get(box.name) });
     y += BOX.height + GAP;
-    const targets = fitting(box.to, width);
-    y = putAll(layout, targets, width, y, box.to.length);
+    targets = fitting(box.to, width);
+    y = putAll(layout, targets, width, y);
     for (const target of targets) layout.arrows.push({ from: layout.boxes.get(box.name), to: target });
     y += 1.4 * GAP;
   }
@@ -68,7 +74,7 @@ function placeRow(layout, row, startX, y) {
   for (const [index, box] of row.entries()) {
     const source = box.from[0];
     if (!layout.places.has(placeKey(source))) x = putPlace(layout, source, x, y);
-    layout.boxes.set(box.name, { ...BOX, x, y: y + (PLACE.height - BOX.height) / 2 + GAP, box });
+    layout.boxes.set(box.name, { ...BOX, x, y, box });
     x += BOX.width + GAP;
     const next = row[index + 1];
     const target = next && box.to.includes(next.from[0]) ? next.from[0] : mainTarget(layout, box);
@@ -82,28 +88,47 @@ function mainTarget(layout, box) {
   return fresh.find((place) => !placeKey(place).endsWith("aggregated")) ?? fresh[0];
 }
 
+/** What is written and read by nothing in the picture: below the box that writes it. */
+function placeOthers(layout, boxes) {
+  for (const box of boxes) {
+    const node = layout.boxes.get(box.name);
+    const others = node ? box.to.filter((place) => !layout.places.has(placeKey(place))) : [];
+    let x = node ? node.x + (BOX.width - PLACE.width) / 2 : 0;
+    for (const place of others) {
+      while (nodesOf(layout).some((each) => overlaps(each, { ...BOX, x, y: node.y + ROW }))) x += GAP;
+      x = putPlace(layout, place, x, node.y + ROW);
+    }
+  }
+}
+
+function overlaps(a, b) {
+  return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
+}
+
 function putPlace(layout, place, x, y) {
-  layout.places.set(placeKey(place), { ...PLACE, x, y: y + GAP, place });
+  layout.places.set(placeKey(place), { ...PLACE, x, y: y + PLACE_DOWN, place });
   return x + PLACE.width + GAP;
 }
 
 /** A stage that reads several places: said as their number, so that no lines cross the picture. */
-function placeAlone(layout, box, y) {
+function placeAlone(layout, box, right, y) {
   const many = box.from.length > 1;
+  const width = (1 + box.to.length) * (PLACE.width + GAP) + BOX.width;
+  const left = Math.max(EDGE, right - width);
   const source = {
     ...PLACE,
-    x: EDGE,
-    y: y + GAP,
+    x: left,
+    y: y + PLACE_DOWN,
     place: many ? `${box.from.length} topics` : box.from[0],
     title: box.from.join(", "),
   };
   layout.places.set(`${box.name}<`, source);
-  const node = { ...BOX, x: EDGE + PLACE.width + GAP, y: y + (PLACE.height - BOX.height) / 2 + GAP, box };
+  const node = { ...BOX, x: left + PLACE.width + GAP, y, box };
   layout.boxes.set(box.name, node);
   layout.arrows.push({ from: source, to: node });
   let x = node.x + BOX.width + GAP;
   for (const target of box.to) {
-    const place = { ...PLACE, x, y: y + GAP, place: target };
+    const place = { ...PLACE, x, y: y + PLACE_DOWN, place: target };
     layout.places.set(`${box.name}>${target}`, place);
     layout.arrows.push({ from: node, to: place });
     x += PLACE.width + GAP;
@@ -124,10 +149,16 @@ function finished(layout, boxes) {
       if (to) layout.arrows.push({ from: node, to });
     }
   }
-  const nodes = [...layout.boxes.values(), ...layout.places.values()];
-  const right = Math.max(...nodes.map((node) => node.x + node.width));
-  const bottom = Math.max(...nodes.map((node) => node.y + node.height));
-  return { ...layout, width: right + EDGE, height: bottom + EDGE };
+  const bottom = Math.max(...nodesOf(layout).map((node) => node.y + node.height));
+  return { ...layout, width: rightOf(layout) + EDGE, height: bottom + EDGE };
+}
+
+function nodesOf(layout) {
+  return [...layout.boxes.values(), ...layout.places.values()];
+}
+
+function rightOf(layout) {
+  return Math.max(EDGE, ...nodesOf(layout).map((node) => node.x + node.width));
 }
 
 function fitting(places, width) {

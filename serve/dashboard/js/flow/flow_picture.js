@@ -89,14 +89,13 @@ function boxNode({ x, y, width, height, box }) {
     {
       class: "flow-box", transform: `translate(${x} ${y})`,
       "data-stage": box.name, "data-condition": condition,
+      "data-counted": box.lost === null ? "no" : "yes",
     },
     svg("title", { text: `${box.name}: ${speed}, ${lag}, ${verdictOf(box)}` }),
     svg("rect", { width, height, rx: 10 }),
     svg("text", { x: 12, y: 20, class: "flow-box-name", text: box.name }),
     svg("text", { x: 12, y: 39, class: "flow-box-rate", text: speed }),
     svg("text", { x: 12, y: 57, class: "flow-box-lag", text: lag }),
-    svg("text", {
-      x: width - 12, y: 57, class: "flow-box-verdict", text: verdictOf(box),
-    }),
+    svg("text", { x: 12, y: 75, class: "flow-box-verdict", text: verdictOf(box) }),
   );
 }

@@ -71,7 +71,8 @@ export class LetterInspector {
     const again = element("button", {
       type: "button",
       class: "plain-button push-right",
-      text: "Redrive this one",
+      text: "Redrive",
+      "aria-label": "Redrive this dead letter",
       click: async () => {
         const { partition, offset } = letter;
         if (await redrive(this.page, { partition, offset }, "this dead letter")) this.changed();

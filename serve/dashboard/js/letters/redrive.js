@@ -3,10 +3,11 @@
 import { askBeforeActing } from "../action_dialog.js";
 import { sendJson } from "../api_client.js";
 import { element, setText } from "../elements.js";
-import { plural } from "../format.js";
+import { count, plural } from "../format.js";
 
 const PATH = "/api/v1/dead-letters/redrive";
-const MOST_REFUSALS = 8;
+const MOST_REASONS = 8;
+const MOST_NAMED = 3;
 
 /**
  * Asks whether to redrive; the dry run says what it would do.
@@ -55,13 +56,13 @@ function forecastWords({ matched, redriven, already, refused = [] }) {
   return `${parts.join(", ")}.`;
 }
 
+/** Why some can't go through: a line for each reason, with the first places. */
 function refusals(refused) {
-  const rows = refused
-    .slice(0, MOST_REFUSALS)
-    .map(({ partition, offset, why }) =>
-      element("li", { text: `${partition}/${offset}: ${why}` }),
-    );
-  const more = refused.length - rows.length;
-  if (more > 0) rows.push(element("li", { text: `and ${plural(more, "other")}` }));
-  return rows;
+  const places = Map.groupBy(refused, ({ why }) => why);
+  const lines = [...places].map(([why, letters]) => {
+    const named = letters.slice(0, MOST_NAMED).map(({ partition, offset }) => `${partition}/${offset}`);
+    const more = letters.length > MOST_NAMED ? " and others" : "";
+    return `${count(letters.length)}: ${why} (${named.join(", ")}${more})`;
+  });
+  return lines.slice(0, MOST_REASONS).map((text) => element("li", { text }));
 }

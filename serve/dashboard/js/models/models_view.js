@@ -188,16 +188,12 @@ export class ModelsView {
         text: version === model.stable ? `${version}, stable` : version,
       }),
     );
-    return element(
+    const table = element(
       "div",
       { class: "scroller", tabindex: "0", role: "group", "aria-label": `Metrics of ${model.name}` },
       element(
         "table",
         { class: "figures listing metrics-table" },
-        element("caption", {
-          class: "panel-subtitle",
-          text: "Metrics side by side, on bodies no version was trained with; the best in bold",
-        }),
         element(
           "thead",
           {},
@@ -205,6 +201,18 @@ export class ModelsView {
         ),
         element("tbody", {}, ...rows.map(metricRow)),
       ),
+    );
+    return element(
+      "section",
+      { class: "metrics" },
+      element("h4", { class: "panel-subtitle", text: "Side by side" }),
+      element("p", {
+        class: "quiet-note",
+        text:
+          "On motion that no version was trained with; the best in bold, the change against the " +
+          "first column. RMSE: the root of the mean squared error, less is better.",
+      }),
+      table,
     );
   }
 }
@@ -227,10 +235,10 @@ function metricRow({ title, unit, values, best }) {
     element(
       "td",
       { class: index === best ? "is-best" : null },
-      element("span", { text: fixed(value, DECIMALS) }),
       index > 0
         ? element("span", { class: "metric-change", text: changeAgainst(values[0], value) })
         : "",
+      element("span", { text: fixed(value, DECIMALS) }),
     ),
   );
   return element(

@@ -4,6 +4,7 @@ import uPlot from "/vendor/uplot/uPlot.esm.js";
 import { extent } from "../axis_range.js";
 import { element, setText } from "../elements.js";
 import { fixed, timeOfDay } from "../format.js";
+import { valueLabels } from "../plot.js";
 import { resolvedColour } from "../theme.js";
 
 const Y_AXIS_PX = 46;
@@ -12,6 +13,7 @@ const RIGHT_PX = 12;
 const LEAST_DRAG_PX = 6;
 /** So that the pointers of the plots of one session move together. */
 const POINTER = uPlot.sync("replay");
+const POINTER_TYPES = ["mousemove", "mouseleave"];
 
 export class ReplayPlot {
   /**
@@ -138,7 +140,6 @@ export class ReplayPlot {
     const font = `11px ${getComputedStyle(document.body).fontFamily}`;
     const grid = { stroke: resolvedColour("--grid"), width: 1 };
     const axis = { stroke: resolvedColour("--axis-text"), font, grid, ticks: { show: false } };
-    const decimals = this.quantity.decimals;
     return {
       width,
       height,
@@ -148,7 +149,8 @@ export class ReplayPlot {
         y: false,
         points: { size: 5 },
         drag: { x: true, y: false, setScale: false },
-        sync: { key: POINTER.key },
+        // The others follow the pointer, not what is dragged: each would zoom on its own.
+        sync: { key: POINTER.key, filters: { pub: (type) => POINTER_TYPES.includes(type) } },
       },
       scales: { x: { time: true, auto: false }, y: { auto: false } },
       axes: [
@@ -164,7 +166,7 @@ export class ReplayPlot {
           size: Y_AXIS_PX,
           gap: 4,
           space: 28,
-          values: (_chart, values) => values.map((value) => fixed(value, Math.min(1, decimals))),
+          values: valueLabels,
         },
       ],
       hooks: {

@@ -2,7 +2,7 @@
 
 import { SignedOutError } from "../api_client.js";
 import { element, setText } from "../elements.js";
-import { count, dateTime, duration, fixed, timeOfDay } from "../format.js";
+import { count, dateTime, distance, duration, fixed, timeOfDay } from "../format.js";
 import { QUANTITIES } from "../quantities.js";
 import { ReplayPlot } from "./replay_plot.js";
 import { afterKey, holesOf, moved, within, zoomed } from "./replay_range.js";
@@ -17,7 +17,7 @@ const FACTS = [
   ["Gaps", (session) => count(session.gaps), ""],
   ["Largest acceleration", (session) => fixed(session.acc_mag_max, 2), "g"],
   ["Largest velocity", (session) => fixed(session.velocity_max ?? NaN, 2), "m/s"],
-  ["Distance", (session) => fixed(session.distance_m ?? NaN, 1), "m"],
+  ["Distance", (session) => distance(session.distance_m ?? NaN), "m"],
 ];
 
 export class ReplayView {
@@ -180,7 +180,7 @@ export class ReplayView {
     const back = element("button", {
       type: "button",
       class: "plain-button",
-      text: "All sessions",
+      text: "‹ All sessions",
       click: () => this.page.view.set({ texts: { session: "" } }),
     });
     this.content = element(
