@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
-from synthetic_api import World, free_port, make_app, serving
+from synthetic_api import free_port, make_app, serving
+from synthetic_world import World
 
 ROOT = Path(__file__).parents[2]
 NODE_MODULES = Path(os.environ.get("NODE_PATH", ROOT / "node_modules"))
@@ -49,6 +50,16 @@ def page(browser: Browser) -> Iterator[Page]:
     assert errors == []
 
 
+@pytest.fixture(scope="module")
+def modules(browser: Browser, one_world: tuple[World, str]) -> Iterator[Page]:
+    """A page that may import the page's modules, without the dashboard's own parts running."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{one_world[1]}/favicon.svg")
+    yield page
+    context.close()
+
+
 @pytest.fixture(scope="session")
 def uplot() -> Path:
     """The folder of uPlot's files, as `make setup` installs them."""
@@ -66,14 +77,22 @@ def serve_world(uplot: Path) -> Serve:
     return lambda world, port: serving(make_app(world, uplot), port)
 
 
+@pytest.fixture(scope="session")
+def one_world(uplot: Path) -> Iterator[tuple[World, str]]:
+    """The world that most tests share, and the address of the page over it."""
+    world = World([])
+    with serving(make_app(world, uplot), free_port()) as address:
+        yield world, address
+
+
 @pytest.fixture
-def world() -> World:
+def world(one_world: tuple[World, str]) -> World:
     """Twenty sensors, all well; a test changes what it needs."""
-    return World([f"sensor{number}" for number in range(1, 21)])
+    one_world[0].renew()
+    return one_world[0]
 
 
 @pytest.fixture
-def dashboard(world: World, serve_world: Serve) -> Iterator[str]:
+def dashboard(world: World, one_world: tuple[World, str]) -> str:
     """The address of the page over `world`."""
-    with serve_world(world, free_port()) as address:
-        yield address
+    return one_world[1]

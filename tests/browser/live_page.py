@@ -1,6 +1,7 @@
 """What the tests ask of the page."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -63,3 +64,19 @@ def wait_until_it_moves(page: Page, sensor_id: str) -> None:
         arg=[sensor_id, drawn],
     )
     wait_for_line(page, sensor_id)
+
+
+def expect_said(page: Page, *messages: str) -> None:
+    """Wait until people who hear the page were told each of these, in this order."""
+    page.wait_for_function(
+        """wanted => {
+          const said = [...document.querySelectorAll("#spoken > *")].map(node => node.textContent);
+          let at = -1;
+          return wanted.every(words => (at = said.indexOf(words, at + 1)) >= 0); }""",
+        arg=list(messages),
+    )
+
+
+def run(page: Page, module: str, body: str) -> Any:
+    """What `body` returns with the module's exports in `m`."""
+    return page.evaluate(f"async () => {{ const m = await import('/js/{module}.js'); {body} }}")

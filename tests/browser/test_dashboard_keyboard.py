@@ -2,9 +2,9 @@
 
 import re
 
-from live_page import card_of, open_sensors, wait_until_it_moves
+from live_page import card_of, expect_said, open_sensors, wait_until_it_moves
 from playwright.sync_api import Page, expect
-from synthetic_api import World
+from synthetic_world import World
 
 
 def test_arrow_keys_walk_the_list_and_space_chooses(page: Page, dashboard: str) -> None:
@@ -54,4 +54,4 @@ def test_no_more_sensors_are_shown_than_the_bound(page: Page, dashboard: str, wo
     open_sensors(page, dashboard, world.sensors)
     expect(page.locator(".card-title")).to_have_count(24)
     page.get_by_role("option", name="sensor30").click()
-    expect(page.locator("#spoken")).to_have_text("No more than 24 sensors can be shown at once.")
+    expect_said(page, "No more than 24 sensors can be shown at once.")

@@ -1,21 +1,8 @@
 """The pure modules of the page, run in the browser they are for."""
 
-from typing import Any
-
 import pytest
+from live_page import run
 from playwright.sync_api import Page
-
-
-@pytest.fixture
-def modules(page: Page, dashboard: str) -> Page:
-    """A page that may import the modules, without the dashboard's own parts running."""
-    page.goto(f"{dashboard}/favicon.svg")
-    return page
-
-
-def run(page: Page, module: str, body: str) -> Any:
-    """What `body` returns with the module's exports in `m`."""
-    return page.evaluate(f"async () => {{ const m = await import('/js/{module}.js'); {body} }}")
 
 
 def test_a_ring_gives_the_last_values_in_order_after_many_turns(modules: Page) -> None:

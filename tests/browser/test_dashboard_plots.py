@@ -3,7 +3,7 @@
 import pytest
 from live_page import card_of, open_sensors, wait_for_samples, wait_until_it_moves
 from playwright.sync_api import Page, expect
-from synthetic_api import World
+from synthetic_world import World
 
 
 def test_a_device_in_1970_moves_like_any_other_and_its_clock_is_named(

@@ -2,7 +2,8 @@
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
-from synthetic_api import World, session_summary
+from synthetic_reports import session_summary
+from synthetic_world import World
 
 
 def rows(page: Page) -> Locator:

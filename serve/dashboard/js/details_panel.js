@@ -1,8 +1,8 @@
 // The focused sensor: its facts and its motion windows, as bars and as a table.
 
 import { element, setText } from "./elements.js";
-import { count, dateTime, fixed, rate, timeOfDay } from "./format.js";
-import { clockOffset } from "./wording.js";
+import { SensorFacts } from "./fleet/sensor_facts.js";
+import { count, fixed, timeOfDay } from "./format.js";
 
 const BARS = 30;
 const ROWS = 20;
@@ -11,39 +11,25 @@ const MAGNITUDES = [
   { key: "acc_mag", title: "Acceleration", unit: "g" },
   { key: "gyro_mag", title: "Rotation", unit: "rad/s" },
 ];
-const FACTS = [
-  ["State", (sensor) => sensor.state],
-  ["Rate", (sensor) => `${rate(sensor.rate_hz)} Hz`],
-  ["Samples", (sensor) => count(sensor.samples)],
-  ["Gaps", (sensor) => count(sensor.gaps)],
-  ["Duplicates", (sensor) => count(sensor.duplicates)],
-  ["Late", (sensor) => count(sensor.late)],
-  ["Dead letters", (sensor) => count(sensor.dead_letters)],
-  ["Boots", (sensor) => count(sensor.boot + 1)],
-  ["Clock steps", (sensor) => count(sensor.clock_steps)],
-  ["Device clock", (sensor) => clockOffset(sensor.clock_offset_us) ?? "right within 5 s"],
-  ["Newest sample", (sensor) => dateTime(sensor.last_timestamp_us)],
-];
-
 export class DetailsPanel {
-  /** @param {HTMLElement} node */
-  constructor(node) {
+  /** @param {HTMLElement} node @param {(sensorId: string) => void} open shows a sensor's sheet */
+  constructor(node, open) {
     this.title = element("h2", { class: "panel-title" });
-    this.facts = FACTS.map(([name]) => {
-      const value = element("dd");
-      return {
-        value,
-        node: element("div", { class: "fact" }, element("dt", { text: name }), value),
-      };
+    this.facts = new SensorFacts();
+    this.more = element("button", {
+      type: "button",
+      class: "plain-button",
+      text: "Labels and commands",
+      click: () => open(this.sensorId),
     });
-    this.factList = element("dl", { class: "facts" }, ...this.facts.map((fact) => fact.node));
     this.note = element("p", { class: "quiet-note" });
     this.charts = MAGNITUDES.map((magnitude) => this.#chart(magnitude));
     this.rows = element("tbody");
     this.table = this.#table();
     node.append(
       this.title,
-      this.factList,
+      this.more,
+      this.facts.node,
       element("h3", { class: "panel-subtitle", text: "Motion windows, 2 s each" }),
       this.note,
       ...this.charts.map((chart) => chart.node),
@@ -54,9 +40,9 @@ export class DetailsPanel {
   /** @param {string|null} sensorId @param {object|undefined} summary */
   describe(sensorId, summary) {
     setText(this.title, sensorId ?? "No sensor chosen");
-    this.factList.hidden = summary === undefined;
-    if (summary === undefined) return;
-    FACTS.forEach(([, value], index) => setText(this.facts[index].value, value(summary)));
+    this.sensorId = sensorId;
+    this.more.hidden = summary === undefined;
+    this.facts.show(summary);
   }
 
   /** @param {object[]} windows newest first, with flattened names such as acc_mag_rms */

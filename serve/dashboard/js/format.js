@@ -1,6 +1,10 @@
 // Numbers, spans and clock times as people read them.
 
 const MINUS = "\u2212";
+const tenths = new Intl.NumberFormat("en", {
+  minimumFractionDigits: 1,
+  maximumFractionDigits: 1,
+});
 const grouped = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
 /** 12345.6 -> "12,346"; what is no number -> "–". */
@@ -19,6 +23,11 @@ export function fixed(value, decimals) {
   if (!Number.isFinite(value)) return "–";
   const text = Math.abs(value).toFixed(decimals);
   return value < 0 && Number(text) !== 0 ? MINUS + text : text;
+}
+
+/** Fixed decimals with thousands apart: 1276.25 -> "1,276.3". */
+export function distance(metres) {
+  return Number.isFinite(metres) ? tenths.format(metres) : "–";
 }
 
 /** "1 sensor", "3 sensors". */

@@ -6,11 +6,18 @@ import { backoffMs } from "./backoff.js";
 // accepts and at once closes is not asked twice a second for ever.
 const STEADY_MS = 5_000;
 const OPEN_WITHIN_MS = 10_000;
+const LOGIN_ENDED = 4401;
+/** Close codes after which asking again would be answered the same. */
+const REFUSALS = {
+  1008: "the server refused this stream",
+  4403: "your log-in may not see this sensor",
+};
 
 export class LiveSocket {
   /**
    * @param {string} path such as /ws/transformed/sensor1
-   * @param {{message: (message: object) => void, changed: () => void}} handlers
+   * @param {{message: (message: object) => void, changed: () => void, ended: () => void}} handlers
+   *   `ended`: the log-in has
    */
   constructor(path, handlers) {
     this.path = path;
@@ -19,6 +26,8 @@ export class LiveSocket {
     this.open = false;
     this.everOpen = false;
     this.retryAtMs = null;
+    /** Why the server does not give it, as words; null where it does. */
+    this.refusedWords = null;
     this.#connect();
   }
 
@@ -50,7 +59,7 @@ export class LiveSocket {
     this.openTimer = setTimeout(() => socket.close(), OPEN_WITHIN_MS);
     socket.onopen = () => this.#opened();
     socket.onmessage = (event) => this.#received(event.data);
-    socket.onclose = () => this.#lost();
+    socket.onclose = (event) => this.#lost(event.code, event.reason);
   }
 
   #opened() {
@@ -66,12 +75,18 @@ export class LiveSocket {
     this.handlers.message(JSON.parse(data));
   }
 
-  #lost() {
+  #lost(code, reason) {
     clearTimeout(this.openTimer);
     if (this.closed) return;
     const now = performance.now();
     const wasSteady = this.open && now - this.openedAtMs > STEADY_MS;
     this.open = false;
+    if (code === LOGIN_ENDED) this.handlers.ended();
+    if (code in REFUSALS) {
+      this.refusedWords = reason || REFUSALS[code];
+      this.handlers.changed();
+      return;
+    }
     this.attempt = wasSteady ? 1 : this.attempt + 1;
     const wait = backoffMs(this.attempt, Math.random());
     this.retryAtMs = now + wait;

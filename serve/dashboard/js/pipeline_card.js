@@ -2,6 +2,7 @@
 
 import { element, setAttribute, setText } from "./elements.js";
 import { count, rate, span } from "./format.js";
+import { PipelineSwitch } from "./pipeline_switch.js";
 import { Trend } from "./trend.js";
 
 const PARTITION_COLUMNS = ["Partition", "Slot", "Next offset", "End", "Lag", "Last commit"];
@@ -22,8 +23,13 @@ function ago(microseconds, serverMs) {
 }
 
 export class PipelineCard {
-  /** @param {string} name */
-  constructor(name) {
+  /**
+   * @param {string} name
+   * @param {import("./page_context.js").PageContext} page
+   * @param {() => void} changed
+   */
+  constructor(name, page, changed) {
+    this.switch = new PipelineSwitch(name, page, changed);
     this.state = element("span", { class: "state-label" });
     this.alarm = element("p", { class: "alarm", role: "alert", hidden: true });
     this.figures = FIGURES.map(([title, , unit]) => this.#figure(title, unit));
@@ -35,12 +41,13 @@ export class PipelineCard {
     this.partitions = element("tbody");
     this.node = element(
       "article",
-      { class: "card pipeline", "aria-label": name },
+      { class: "card pipeline", "aria-label": name, tabindex: "-1" },
       element(
         "header",
         { class: "card-head" },
         element("h3", { class: "card-name", text: name }),
         element("span", { class: "state" }, element("span", { class: "dot" }), this.state),
+        this.switch.node,
       ),
       this.alarm,
       element("dl", { class: "key-figures" }, ...this.figures.map((figure) => figure.node)),
@@ -56,6 +63,7 @@ export class PipelineCard {
     setText(this.state, pipeline.state);
     setText(this.alarm, pipeline.alarm ?? "");
     this.alarm.hidden = !pipeline.alarm;
+    this.switch.show(pipeline.paused);
     FIGURES.forEach(([, value], index) =>
       setText(this.figures[index].value, value(pipeline, serverMs)),
     );

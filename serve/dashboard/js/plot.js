@@ -41,7 +41,8 @@ function valueSplits(plot, step, low, high) {
   return splits;
 }
 
-function valueLabels(_plot, splits) {
+/** As many decimals as the step between the labels has. */
+export function valueLabels(_plot, splits) {
   const step = splits.length > 1 ? splits[1] - splits[0] : 1;
   const decimals = Math.max(0, Math.min(3, Math.ceil(-Math.log10(step) - 1e-9)));
   return splits.map((value) => fixed(value, decimals));
@@ -111,7 +112,11 @@ export class Plot {
     this.host = element("div", { class: "plot-canvas" });
     this.node = element(
       "figure",
-      { class: "plot", "data-quantity": this.quantity.key },
+      {
+        class: "plot",
+        "data-quantity": this.quantity.key,
+        "data-size": this.quantity.series.length > 1 ? "full" : "low",
+      },
       element(
         "figcaption",
         { class: "plot-caption" },

@@ -19,9 +19,10 @@ export class Poll {
     /** @type {Error|null} */
     this.error = null;
     this.retryAtMs = null;
-    document.addEventListener("visibilitychange", () => {
+    this.seen = () => {
       if (!document.hidden) this.now();
-    });
+    };
+    document.addEventListener("visibilitychange", this.seen);
     this.now();
   }
 
@@ -42,6 +43,7 @@ export class Poll {
 
   stop() {
     this.stopped = true;
+    document.removeEventListener("visibilitychange", this.seen);
     clearTimeout(this.timer);
   }
 

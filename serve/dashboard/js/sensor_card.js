@@ -25,7 +25,7 @@ export class SensorCard {
     this.lastMs = performance.now();
     this.drawnEdge = NaN;
     this.secondsPerPixel = 0;
-    this.plots = QUANTITIES.map((quantity) => new Plot(quantity, feed.trace));
+    this.plots = QUANTITIES.map((quantity) => new Plot(quantity, feed.traceOf(quantity)));
     this.node = this.#build(handlers);
   }
 
@@ -53,6 +53,7 @@ export class SensorCard {
       plot.spanS = spanS;
       plot.node.hidden = !groups.includes(plot.quantity.group);
     }
+    this.feed.wantPredictions(groups.includes("velocity"));
     this.node.dataset.groups = String(groups.length);
     this.resize();
   }
@@ -81,6 +82,7 @@ export class SensorCard {
     this.kind = kind;
     setAttribute(this.node, "data-state", kind);
     setAttribute(this.node, "data-samples", String(this.feed.trace.samples));
+    setAttribute(this.node, "data-predictions", String(this.feed.predicted.samples));
     setText(this.state, STATE_LABELS[kind]);
     setText(this.rate, summary ? `${rate(summary.rate_hz)} Hz` : "");
     const offset = clockOffset(summary?.clock_offset_us);

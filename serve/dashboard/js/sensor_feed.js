@@ -1,12 +1,14 @@
 // Everything live about one chosen sensor: its two streams, its samples, its windows, its state.
 
 import { LiveSocket } from "./live_socket.js";
+import { plottedColumns } from "./quantities.js";
 import { Trace } from "./trace.js";
 import * as wording from "./wording.js";
 
 const STALLED_AFTER_MS = 2_500;
 const DROP_SHOWN_MS = 10_000;
 const MOST_WINDOWS = 60;
+const PREDICTIONS_HZ = 50;
 const RATES_HZ = [20, 50, 100, 200];
 const SAMPLES_PER_PX = 1.5;
 
@@ -18,11 +20,17 @@ export function sufficientHz(widthPx, spanS) {
 }
 
 export class SensorFeed {
-  /** @param {string} sensorId @param {{changed: () => void, windowed: () => void}} handlers */
+  /**
+   * @param {string} sensorId
+   * @param {{changed: () => void, windowed: () => void, ended: () => void}} handlers `ended`: the
+   *   log-in has
+   */
   constructor(sensorId, handlers) {
     this.sensorId = sensorId;
     this.handlers = handlers;
     this.trace = new Trace();
+    /** What the model says of it: filled while velocities are wanted. */
+    this.predicted = new Trace(plottedColumns("predictions"));
     /** Closed motion windows, the newest first. */
     this.windows = [];
     this.maxHz = null;
@@ -45,6 +53,22 @@ export class SensorFeed {
     );
   }
 
+  /** Asks for velocities, or no longer: a stream that nobody looks at costs the server something. */
+  wantPredictions(wanted) {
+    if (wanted === (this.predictions !== undefined)) return;
+    this.predictions?.close();
+    this.predictions = wanted
+      ? this.#socket("predictions", `?max_hz=${PREDICTIONS_HZ}`, (message) => {
+          this.predicted.append(message.columns);
+        })
+      : undefined;
+  }
+
+  /** The trace of a quantity's stream. */
+  traceOf(quantity) {
+    return quantity.stream === "predictions" ? this.predicted : this.trace;
+  }
+
   /**
    * @returns {{kind: "connecting"|"live"|"waiting"|"stalled"|"lost", words: string}}
    */
@@ -53,6 +77,7 @@ export class SensorFeed {
     if (!socket || (!socket.open && !socket.everOpen && socket.attempt === 0)) {
       return { kind: "connecting", words: `connecting to ${this.sensorId}` };
     }
+    if (socket.refusedWords !== null) return { kind: "lost", words: socket.refusedWords };
     if (!socket.open) {
       const words = wording.streamLost(this.sensorId, socket.retryInSeconds(nowMs));
       return { kind: "lost", words };
@@ -61,7 +86,8 @@ export class SensorFeed {
       const seconds = (nowMs - this.askedAtMs) / 1000;
       return { kind: "waiting", words: wording.waiting(this.sensorId, seconds) };
     }
-    const quietMs = nowMs - this.arrivedAtMs;
+    // A new connection is given as long as a sample to bring something: it isn't stalled at once.
+    const quietMs = nowMs - Math.max(this.arrivedAtMs, socket.openedAtMs);
     if (quietMs > STALLED_AFTER_MS) {
       return { kind: "stalled", words: wording.stalled(this.sensorId, quietMs / 1000) };
     }
@@ -79,11 +105,13 @@ export class SensorFeed {
 
   retryNow() {
     this.transformed?.retryNow();
+    this.predictions?.retryNow();
     this.aggregated.retryNow();
   }
 
   close() {
     this.transformed?.close();
+    this.predictions?.close();
     this.aggregated.close();
   }
 
@@ -91,6 +119,7 @@ export class SensorFeed {
     const path = `/ws/${stream}/${encodeURIComponent(this.sensorId)}${query}`;
     return new LiveSocket(path, {
       message,
+      ended: this.handlers.ended,
       changed: () => {
         if (stream === "transformed") this.dropsBefore = this.dropped;
         this.handlers.changed();

@@ -19,7 +19,7 @@ export class SensorGrid {
    * @param {import("./view_state.js").ViewState} view
    * @param {import("./frame_loop.js").FrameLoop} loop
    * @param {{changed: () => void, windowed: (sensorId: string) => void,
-   *   say: (words: string) => void}} handlers
+   *   say: (words: string) => void, ended: () => void}} handlers
    */
   constructor(node, view, loop, handlers) {
     this.node = node;
@@ -80,6 +80,7 @@ export class SensorGrid {
     const feed = new SensorFeed(sensorId, {
       changed: this.handlers.changed,
       windowed: () => this.handlers.windowed(sensorId),
+      ended: this.handlers.ended,
     });
     const card = new SensorCard(feed, {
       focus: () => this.view.set({ focus: sensorId, details: true }),

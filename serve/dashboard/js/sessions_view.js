@@ -1,7 +1,8 @@
 // The list of sessions: which are asked for, what they were, and what is in the way of knowing.
 
 import { element, setAttribute, setText } from "./elements.js";
-import { count, dateTime, duration, fixed, plural } from "./format.js";
+import { count, dateTime, distance, duration, fixed, plural } from "./format.js";
+import { SESSION_STATES } from "./view_state.js";
 
 const FIRST = 50;
 const MOST = 500;
@@ -17,16 +18,17 @@ const COLUMNS = [
   ["Velocity", "m/s"],
   ["Distance", "m"],
 ];
-const STATES = [
-  [null, "All"],
-  ["open", "Open"],
-  ["closed", "Closed"],
+const STATES = [[null, "All"], ...SESSION_STATES.map((state) => [state, titled(state)])];
+const TIMES = [
+  ["from", "from_us"],
+  ["to", "to_us"],
 ];
 
 export class SessionsView {
   /**
    * @param {{sensor: HTMLInputElement, known: HTMLElement, states: HTMLElement,
-   *   table: HTMLElement, alarm: HTMLElement, note: HTMLElement, more: HTMLElement}} nodes
+   *   from: HTMLInputElement, to: HTMLInputElement, table: HTMLElement, alarm: HTMLElement,
+   *   note: HTMLElement, more: HTMLElement}} nodes
    * @param {import("./view_state.js").ViewState} view
    * @param {{asked: () => void, knownSensors: () => string[]}} page `asked`: others are wanted now
    */
@@ -39,22 +41,32 @@ export class SessionsView {
     this.sessions = null;
     this.rows = this.#makeTable();
     this.stateButtons = STATES.map(([state, text]) => this.#stateButton(state, text));
-    this.sensor.addEventListener("change", () => this.#ask({ sessionsOf: this.sensor.value.trim() }));
+    this.sensor.addEventListener("change", () => this.#ask({ of: this.sensor.value.trim() }));
     this.sensor.addEventListener("focus", () => this.#offerSensors());
+    for (const [name] of TIMES) {
+      this[name].addEventListener("change", () => this.#ask({ [name]: this[name].value }));
+    }
     this.more.addEventListener("click", () => this.#showMore());
   }
 
   /** What to ask the api for. */
   get path() {
     const parameters = new URLSearchParams({ limit: String(this.limit) });
-    if (this.view.sessionsOf) parameters.set("sensor", this.view.sessionsOf);
+    if (this.view.text("of")) parameters.set("sensor", this.view.text("of"));
     if (this.view.sessionState) parameters.set("state", this.view.sessionState);
+    for (const [name, parameter] of TIMES) {
+      const at = Date.parse(this.view.text(name));
+      if (!Number.isNaN(at)) parameters.set(parameter, String(at * 1000));
+    }
     return `/api/v1/sessions?${parameters}`;
   }
 
   /** Brings the filters in line with the address. */
   update() {
-    if (document.activeElement !== this.sensor) this.sensor.value = this.view.sessionsOf;
+    if (document.activeElement !== this.sensor) this.sensor.value = this.view.text("of");
+    for (const [name] of TIMES) {
+      if (document.activeElement !== this[name]) this[name].value = this.view.text(name);
+    }
     STATES.forEach(([state], index) => {
       const pressed = String(state === this.view.sessionState);
       setAttribute(this.stateButtons[index], "aria-pressed", pressed);
@@ -62,8 +74,8 @@ export class SessionsView {
     if (this.path !== this.shownPath) this.#describe();
   }
 
-  /** @param {{sessions: object[], next: string|null}} body @param {string} path it answers */
-  show({ sessions, next }, path) {
+  /** @param {{sessions: object[], next_cursor: string|null}} body @param {string} path it answers */
+  show({ sessions, next_cursor }, path) {
     if (path !== this.path) return;
     this.shownPath = path;
     this.sessions = sessions;
@@ -72,7 +84,7 @@ export class SessionsView {
     sessions.forEach((session, index) => {
       this.#fill(this.rows.rows[index] ?? this.#addRow(), session);
     });
-    this.hasMore = next !== null;
+    this.hasMore = next_cursor !== null;
     this.#describe();
   }
 
@@ -95,17 +107,19 @@ export class SessionsView {
     if (!fresh && !this.alarm.hidden) return "";
     if (!fresh) return "Asking for the sessions …";
     if (some && this.hasMore) {
-      const narrow = this.limit < MOST ? "" : " Choose a sensor to narrow the list.";
+      const narrow = this.limit < MOST ? "" : " Choose a sensor or a time to narrow the list.";
       return `The newest ${count(this.sessions.length)} are shown.${narrow}`;
     }
     if (some) return plural(this.sessions.length, "session");
-    if (this.view.sessionsOf || this.view.sessionState) return "No session matches.";
+    const isNarrowed =
+      this.view.sessionState !== null || ["of", "from", "to"].some((name) => this.view.text(name));
+    if (isNarrowed) return "No session matches.";
     return "No session yet: one begins with a sensor's first window of motion.";
   }
 
-  #ask(changes) {
+  #ask(texts, more = {}) {
     this.limit = FIRST;
-    this.view.set(changes);
+    this.view.set({ ...more, texts });
     this.page.asked();
   }
 
@@ -121,7 +135,7 @@ export class SessionsView {
   }
 
   #stateButton(state, text) {
-    const click = () => this.#ask({ sessionState: state });
+    const click = () => this.#ask({}, { sessionState: state });
     const button = element("button", { type: "button", class: "choice", text, click });
     this.states.append(button);
     return button;
@@ -140,7 +154,7 @@ export class SessionsView {
     this.table.append(
       element(
         "table",
-        { class: "figures sessions-table" },
+        { class: "figures listing sessions-table" },
         element("thead", {}, element("tr", {}, ...head)),
         body,
       ),
@@ -149,29 +163,38 @@ export class SessionsView {
   }
 
   #addRow() {
+    const replay = element("button", { type: "button", class: "sensor-link" });
     const sensor = element("button", { type: "button", class: "sensor-link" });
-    sensor.addEventListener("click", () =>
-      this.view.set({ view: "sensors", sensors: [sensor.textContent] }),
-    );
     const state = element(
       "span",
       { class: "state" },
       element("span", { class: "dot" }),
       element("span", { class: "state-label" }),
     );
-    const cells = COLUMNS.map((_column, index) => {
-      if (index === 0) return element("th", { scope: "row" });
-      return element("td", {}, ...(index === 1 ? [sensor] : index === 2 ? [state] : []));
-    });
-    const row = element("tr", {}, ...cells);
+    const row = element(
+      "tr",
+      {},
+      element("th", { scope: "row" }, replay),
+      ...COLUMNS.slice(1).map(() => element("td")),
+    );
+    row.children[1].append(sensor);
+    row.children[2].append(state);
+    replay.addEventListener("click", () =>
+      this.view.set({ texts: { session: row.dataset.session } }),
+    );
+    sensor.addEventListener("click", () =>
+      this.view.set({ view: "live", sensors: [sensor.textContent] }),
+    );
     this.rows.append(row);
     return row;
   }
 
   #fill(row, session) {
     setAttribute(row, "data-state", session.state);
+    setAttribute(row, "data-session", session.session_id);
     const [started, sensor, state, ...figures] = row.children;
-    setText(started, dateTime(session.start_us));
+    setText(started.firstElementChild, dateTime(session.start_us));
+    setAttribute(started.firstElementChild, "title", "Show this session again");
     setText(sensor.firstElementChild, session.sensor_id);
     setAttribute(sensor.firstElementChild, "title", `Show ${session.sensor_id} live`);
     setText(state.querySelector(".state-label"), session.state);
@@ -182,8 +205,12 @@ export class SessionsView {
       count(session.gaps),
       fixed(session.acc_mag_max, 2),
       fixed(session.velocity_max ?? NaN, 2),
-      fixed(session.distance_m ?? NaN, 1),
+      distance(session.distance_m ?? NaN),
     ];
     figures.forEach((cell, index) => setText(cell, texts[index]));
   }
+}
+
+function titled(word) {
+  return word.charAt(0).toUpperCase() + word.slice(1);
 }

@@ -4,9 +4,15 @@ import { element, setAttribute, setText } from "./elements.js";
 import { PipelineCard } from "./pipeline_card.js";
 
 export class SystemView {
-  /** @param {{parts: HTMLElement, pipelines: HTMLElement, note: HTMLElement}} nodes */
-  constructor(nodes) {
+  /**
+   * @param {{parts: HTMLElement, pipelines: HTMLElement, note: HTMLElement}} nodes
+   * @param {import("./page_context.js").PageContext} page
+   * @param {() => void} changed a pipeline was paused or resumed
+   */
+  constructor(nodes, page, changed) {
     Object.assign(this, nodes);
+    this.page = page;
+    this.changed = changed;
     /** @type {Map<string, PipelineCard>} */
     this.cards = new Map();
     this.partNodes = new Map();
@@ -44,6 +50,13 @@ export class SystemView {
     }
   }
 
+  /** Goes to the card of a pipeline, if it has one. */
+  goTo(name) {
+    const card = this.cards.get(name);
+    card?.node.scrollIntoView({ block: "start" });
+    card?.node.focus({ preventScroll: true });
+  }
+
   restyle() {
     for (const card of this.cards.values()) card.restyle();
   }
@@ -66,7 +79,7 @@ export class SystemView {
   }
 
   #addCard(name) {
-    const card = new PipelineCard(name);
+    const card = new PipelineCard(name, this.page, this.changed);
     this.cards.set(name, card);
     this.pipelines.append(card.node);
   }

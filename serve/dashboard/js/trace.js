@@ -1,7 +1,7 @@
 // What is known of one sensor's recent samples: the ring, its holes and its playhead.
 
 import { Playhead } from "./playhead.js";
-import { PLOTTED_COLUMNS } from "./quantities.js";
+import { plottedColumns } from "./quantities.js";
 import { Ring } from "./ring.js";
 
 const CAPACITY = 60 * 200 + 2_048;
@@ -11,8 +11,9 @@ const MOST_HOLES = 256;
 const HOLE_STEPS = 10;
 
 export class Trace {
-  constructor() {
-    this.ring = new Ring(PLOTTED_COLUMNS, CAPACITY);
+  /** @param {string[]} columns those that are kept */
+  constructor(columns = plottedColumns()) {
+    this.ring = new Ring(columns, CAPACITY);
     this.playhead = new Playhead();
     this.samples = 0;
     this.boot = null;
@@ -21,7 +22,7 @@ export class Trace {
     this.step = NaN;
   }
 
-  /** Takes the columns of one message of the stream `transformed`. */
+  /** Takes the columns of one message. */
   append(columns) {
     const times = columns.timestamp_us ?? [];
     if (times.length === 0) return;

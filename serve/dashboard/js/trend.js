@@ -11,9 +11,10 @@ const LEAST_SPAN_S = 60;
 const Y_AXIS_PX = 56;
 const X_AXIS_PX = 22;
 
-/** The first point alone would else be given a day. */
-function atLeastAMinute(_chart, low, high) {
-  return [Math.min(low, high - LEAST_SPAN_S), high];
+/** Of what is drawn, not of the limits that the chart proposes: to one point it gives a day. */
+function atLeastAMinute({ data: [times] }) {
+  const last = times[times.length - 1] ?? LEAST_SPAN_S;
+  return [Math.min(times[0] ?? 0, last - LEAST_SPAN_S), last];
 }
 
 export class Trend {

@@ -3,11 +3,18 @@
 import { GROUPS } from "./quantities.js";
 
 export const MOST_CHOSEN = 24;
-export const VIEWS = ["sensors", "sessions", "pipelines"];
+export const VIEWS = ["live", "fleet", "sessions", "pipelines", "letters", "models"];
 export const SESSION_STATES = ["open", "closed"];
 export const SPANS_S = [5, 10, 30, 60];
 const FEW = 4;
 const DEFAULT_SPAN_S = 10;
+/** What the views beside the live one keep in the address: filters, order, what is open. */
+const TEXTS = [
+  "of", "from", "to", "session", "q", "health", "sort", "reason", "pipeline", "sender", "letter",
+  "model", "versions",
+];
+/** A change of these is a step that the browser's Back undoes. */
+const STEPS = ["view", "session"];
 
 /**
  * Emits `change`. `groups` and `details` are null until the reader sets them: then they follow
@@ -57,12 +64,20 @@ export class ViewState extends EventTarget {
     if (next.length > 0) this.set({ groups: next });
   }
 
-  /** @param {object} changes some of view, sensors, groups, spanS, focus, details,
-   *   sessionsOf, sessionState */
-  set(changes) {
+  /** @returns {string} a text of the address, empty where there is none */
+  text(name) {
+    return this.texts[name] ?? "";
+  }
+
+  /** @param {object} changes some of view, sensors, groups, spanS, focus, details, sessionState,
+   *   and texts: {name: string, empty to leave it out} */
+  set({ texts = {}, ...changes }) {
+    const before = STEPS.map((name) => this[name] ?? this.text(name));
     Object.assign(this, changes);
+    this.texts = { ...this.texts, ...texts };
     this.isFresh = false;
-    history.replaceState(null, "", `#${this.#write()}`);
+    const isStep = STEPS.some((name, index) => (this[name] ?? this.text(name)) !== before[index]);
+    history[isStep ? "pushState" : "replaceState"](null, "", `#${this.#write()}`);
     this.dispatchEvent(new Event("change"));
   }
 
@@ -72,9 +87,9 @@ export class ViewState extends EventTarget {
     const known = groups && GROUPS.map((group) => group.key).filter((key) => groups.includes(key));
     const spanS = Number(parameters.get("span"));
     const details = parameters.get("details");
-    this.view = VIEWS.includes(parameters.get("view")) ? parameters.get("view") : "sensors";
-    /** Which sessions are listed: of one sensor or, empty, of all; null: open and closed. */
-    this.sessionsOf = parameters.get("of") ?? "";
+    this.view = VIEWS.includes(parameters.get("view")) ? parameters.get("view") : "live";
+    this.texts = Object.fromEntries(TEXTS.map((name) => [name, parameters.get(name) ?? ""]));
+    /** Which sessions are listed; null: open and closed. */
     const state = parameters.get("state");
     this.sessionState = SESSION_STATES.includes(state) ? state : null;
     this.sensors = [...new Set(parameters.getAll("sensor"))].slice(0, MOST_CHOSEN);
@@ -91,7 +106,7 @@ export class ViewState extends EventTarget {
     if (this.groups) parameters.set("show", this.groups.join(","));
     parameters.set("span", String(this.spanS));
     if (this.sensors.includes(this.focus)) parameters.set("focus", this.focus);
-    if (this.sessionsOf) parameters.set("of", this.sessionsOf);
+    for (const name of TEXTS) if (this.text(name)) parameters.set(name, this.text(name));
     if (this.sessionState) parameters.set("state", this.sessionState);
     if (this.details !== null) parameters.set("details", this.details ? "yes" : "no");
     return parameters.toString();

@@ -1,0 +1,163 @@
+// One dead letter: why, where it came from, its headers and its bytes.
+
+import { getJson } from "../api_client.js";
+import { element } from "../elements.js";
+import { count, dateTime } from "../format.js";
+import { bytesOf, dumpLines } from "./hex_dump.js";
+import { reasonWords } from "./reasons.js";
+import { redrive } from "./redrive.js";
+
+export class LetterInspector {
+  /**
+   * @param {HTMLElement} node
+   * @param {import("../page_context.js").PageContext} page
+   * @param {() => void} changed
+   */
+  constructor(node, page, changed) {
+    Object.assign(this, { node, page, changed });
+    this.place = "";
+  }
+
+  /** @param {string} place "partition/offset", or empty for none */
+  async show(place) {
+    if (place === this.place) return;
+    this.place = place;
+    this.node.hidden = place === "";
+    this.node.replaceChildren();
+    if (place === "") return;
+    this.node.append(element("p", { class: "quiet-note", text: "Asking for its bytes …" }));
+    try {
+      const { body } = await getJson(`/api/v1/dead-letters/${place}`);
+      if (place === this.place) this.node.replaceChildren(...this.#content(body));
+    } catch (error) {
+      if (place !== this.place || this.page.endedBy(error)) return;
+      const words = `This dead letter cannot be read. ${error.message}`;
+      this.node.replaceChildren(element("p", { class: "alarm", role: "alert", text: words }));
+    }
+  }
+
+  /** Asks anew: it was redriven, perhaps. */
+  refresh() {
+    const { place } = this;
+    this.place = "";
+    this.show(place);
+  }
+
+  #content(letter) {
+    const source = letter.source ?? {};
+    const facts = [
+      ["Sensor", letter.sensor_id ?? "unknown"],
+      ["Failed", dateTime(letter.failed_us)],
+      ["Pipeline", letter.pipeline],
+      ["Came from", `${source.topic}, partition ${source.partition}, offset ${count(source.offset)}`],
+      ["Kept at", `dead-letters, partition ${letter.partition}, offset ${count(letter.offset)}`],
+      ["Code version", letter.code_version],
+      ["Redriven", letter.redriven ? "yes" : "no"],
+    ];
+    return [
+      this.#head(letter),
+      element("p", { class: "letter-detail", text: letter.detail }),
+      element(
+        "dl",
+        { class: "facts" },
+        ...facts.map(([name, value]) => fact(name, value)),
+      ),
+      this.#bytes(letter),
+      headersOf(letter.headers),
+    ];
+  }
+
+  #head(letter) {
+    const again = element("button", {
+      type: "button",
+      class: "plain-button push-right",
+      text: "Redrive",
+      "aria-label": "Redrive this dead letter",
+      click: async () => {
+        const { partition, offset } = letter;
+        if (await redrive(this.page, { partition, offset }, "this dead letter")) this.changed();
+      },
+    });
+    this.page.access.settle(again, "operator", () =>
+      letter.redriven ? "It was redriven already." : null,
+    );
+    const close = element("button", {
+      type: "button",
+      class: "icon-button",
+      text: "×",
+      "aria-label": "Close the dead letter",
+      click: () => this.page.view.set({ texts: { letter: "" } }),
+    });
+    return element(
+      "header",
+      { class: "inspector-head" },
+      element("h3", { class: "panel-title", text: reasonWords(letter.reason) }),
+      again,
+      close,
+    );
+  }
+
+  #bytes(letter) {
+    const bytes = bytesOf(letter.payload_hex ?? "");
+    const cut = bytes.length < letter.bytes ? `, the first ${count(bytes.length)} shown` : "";
+    const path = `/api/v1/dead-letters/${letter.partition}/${letter.offset}/payload`;
+    return element(
+      "section",
+      { class: "sheet-section", "aria-label": "Bytes" },
+      element(
+        "div",
+        { class: "inspector-head" },
+        element("h4", { class: "panel-subtitle", text: "Bytes" }),
+        element("span", { class: "quiet-note", text: `${count(letter.bytes)} bytes${cut}` }),
+        element("a", {
+          class: "menu-link push-right",
+          href: path,
+          download: `dead-letter-${letter.partition}-${letter.offset}.bin`,
+          text: "Download",
+        }),
+      ),
+      element(
+        "div",
+        { class: "scroller hex", tabindex: "0", role: "group", "aria-label": "Bytes of the payload" },
+        ...dumpLines(bytes).map(hexLine),
+      ),
+      element("p", { class: "quiet-note", text: "Marked: 7c 1e, with which every frame begins." }),
+    );
+  }
+}
+
+function hexLine({ offset, cells, ascii }) {
+  return element(
+    "div",
+    { class: "hex-line" },
+    element("span", { class: "hex-offset", text: offset }),
+    element(
+      "span",
+      { class: "hex-bytes" },
+      ...cells.map(({ text, isHead }) => element("span", { class: isHead ? "is-head" : null, text })),
+    ),
+    element("span", { class: "hex-ascii", text: ascii }),
+  );
+}
+
+/** Headers come as an object or as pairs: a name may be there twice. */
+function headersOf(headers) {
+  const pairs = Array.isArray(headers)
+    ? headers.map((each) => (Array.isArray(each) ? each : [each.name, each.value]))
+    : Object.entries(headers ?? {});
+  return element(
+    "details",
+    { class: "more" },
+    element("summary", { text: "Headers" }),
+    element("dl", { class: "facts" }, ...pairs.map(([name, value]) => fact(name, String(value)))),
+  );
+}
+
+function fact(name, value) {
+  return element(
+    "div",
+    { class: "fact" },
+    element("dt", { text: name }),
+    element("dd", { text: value }),
+  );
+}
