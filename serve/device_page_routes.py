@@ -10,6 +10,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from pipelines.settings import Settings
+from serve.security_headers import content_policy
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,8 @@ def device_page_routes(settings: Settings) -> APIRouter:
 
     @router.get("/device")
     async def device(request: Request) -> Response:
-        policy = content_policy(request.headers.get("host", ""), port)
+        broker = broker_sources(request.headers.get("host", ""), port)
+        policy = content_policy({"connect-src": broker})
         return FileResponse(
             _PAGE / "index.html",
             headers={"Content-Security-Policy": policy, "Cache-Control": "no-cache"},
@@ -48,16 +50,12 @@ def device_page_routes(settings: Settings) -> APIRouter:
     return router
 
 
-def content_policy(host: str, port: int) -> str:
-    """Return the policy of the page: as everywhere, and the broker's WebSocket on this host.
+def broker_sources(host: str, port: int) -> tuple[str, ...]:
+    """Return what the page connects to besides: the broker's WebSocket on this host.
 
     Args:
         host: the request's header `Host`; one that is none adds nothing.
         port: of MQTT over WebSockets.
     """
     found = _HOST.match(host)
-    broker = "" if found is None else f" ws://{found[1]}:{port} wss://{found[1]}:{port}"
-    return (
-        f"default-src 'self'; connect-src 'self'{broker}; img-src 'self' data:; base-uri 'none'; "
-        "form-action 'self'; frame-ancestors 'none'; object-src 'none'"
-    )
+    return () if found is None else (f"ws://{found[1]}:{port}", f"wss://{found[1]}:{port}")
