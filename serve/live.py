@@ -23,7 +23,7 @@ from serve.catch_up import CatchUp
 from serve.close_codes import ClosingError
 from serve.gate import Gate
 from serve.live_admission import Admission
-from serve.live_connection import LiveConnection, Sources, accept
+from serve.live_connection import LiveConnection, Sources
 from serve.live_reader import LiveReader
 from serve.live_watch import WatchList
 from serve.live_wish import format_of, wish_of_path
@@ -113,7 +113,7 @@ async def _close(websocket: WebSocket, error: ClosingError) -> None:
     # A client may go at any moment: that ends its stream, and is no error.
     with contextlib.suppress(RuntimeError, OSError):
         if websocket.application_state is WebSocketState.CONNECTING:
-            await accept(websocket)
+            await websocket.accept()
         await websocket.close(error.code, error.reason)
 
 

@@ -29,7 +29,6 @@ from serve.live_wish import (
 from serve.message_rate import MessageRate
 from serve.principal import Principal
 
-SUBPROTOCOL = "imustream"
 _LONGEST_WAIT_S = 86_400.0
 
 
@@ -70,12 +69,12 @@ class LiveConnection:
         wish.check_allowed(self._principal)
         beginning = self._subscribe(None, wish).beginning
         await asyncio.wait([beginning], timeout=patience_s)
-        await self._accept()
+        await self._websocket.accept()
         await self._run(self._receive_nothing())
 
     async def serve_many(self, format_: Format) -> None:
         """Serve whatever the client subscribes to; raises as :meth:`serve_one`."""
-        await self._accept()
+        await self._websocket.accept()
         await self._run(self._obey(format_))
 
     def note_positions(self) -> None:
@@ -87,9 +86,6 @@ class LiveConnection:
         """End all subscriptions."""
         for number in list(self._open):
             self._unsubscribe(number)
-
-    async def _accept(self) -> None:
-        await accept(self._websocket)
 
     async def _run(self, receiving: Coroutine[Any, Any, None]) -> None:
         with contextlib.suppress(WebSocketDisconnect):
@@ -179,12 +175,6 @@ class LiveConnection:
 
     def _rate(self) -> MessageRate:
         return MessageRate(self._settings.max_messages_per_s, time.monotonic())
-
-
-async def accept(websocket: WebSocket) -> None:
-    """Accept a client, in our subprotocol where it offers that."""
-    offered = websocket.scope.get("subprotocols") or ()
-    await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
 
 
 def _slow_down(rate: MessageRate) -> None:

@@ -123,7 +123,8 @@ class LiveReader:
                 continue
             source = record.source
             place = (STREAMS[source.stream].topic, source.partition)
-            if place in self._next:
+            # What an assignment before this one had fetched would turn the position back.
+            if source.offset >= self._next.get(place, source.offset + 1):
                 self._next[place] = source.offset + 1
                 made = readable(record, self._watches.at(place))
                 if made:
