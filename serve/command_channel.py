@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 PUBACK_S: Final = 5.0
 RECEIVE_MAXIMUM: Final = 64
 """Replies under way at once; the broker keeps the others."""
+MOST_UNACKNOWLEDGED: Final = 1_000
+"""Commands that the broker has not acknowledged; beyond it none is sent."""
 _RETRY_MAX_S: Final = 10
 _STORE_RETRY_S: Final = 1.0
 _STORE_TRIES: Final = 60
@@ -47,13 +49,18 @@ class CommandChannel:
         self._on_reply = on_reply
         self._lock = threading.Lock()
         self._waiting: dict[int, asyncio.Future[ReasonCode]] = {}
-        self._replies: set[asyncio.Task[None]] = set()
+        self._early: dict[int, ReasonCode] = {}
+        """Acknowledgements that came before `publish` had returned."""
+        # Bounded by the broker, which sends no more than RECEIVE_MAXIMUM unacknowledged.
+        self._replies: asyncio.Queue[tuple[str, Reply, int, int, int]] = asyncio.Queue()
+        self._writer: asyncio.Task[None] | None = None
         self._error = "it has not answered yet"
         self._warned_s = 0.0
         self._connected = False
         self._client = client = mqtt.Client(
             CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5, manual_ack=True
         )
+        client.max_queued_messages_set(MOST_UNACKNOWLEDGED)
         client.reconnect_delay_set(1, _RETRY_MAX_S)
         client.on_connect = self._connected_to
         client.on_connect_fail = self._failed
@@ -71,13 +78,14 @@ class CommandChannel:
             self._settings.host, self._settings.port, properties=properties, clean_start=True
         )
         self._client.loop_start()
+        self._writer = self._loop.create_task(self._write_down_all())
 
     async def stop(self) -> None:
         """Disconnect; replies under way go to another replica."""
         self._client.disconnect()
         await asyncio.to_thread(self._client.loop_stop)
-        for task in self._replies:
-            task.cancel()
+        if self._writer is not None:
+            self._writer.cancel()
 
     async def send(self, sensor_id: str, message: bytes, expires_s: float) -> bool:
         """Send a command; return whether a device was subscribed for it.
@@ -91,13 +99,17 @@ class CommandChannel:
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         properties.MessageExpiryInterval = max(1, round(expires_s))
         answered: asyncio.Future[ReasonCode] = self._loop.create_future()
-        with self._lock:  # the acknowledgement may come before `publish` returns
-            sent = self._client.publish(
-                commands_topic(sensor_id), message, qos=1, properties=properties
-            )
-            if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                raise UnavailableError(f"{where} is away; the command is not sent")
-            self._waiting[sent.mid] = answered
+        sent = self._client.publish(
+            commands_topic(sensor_id), message, qos=1, properties=properties
+        )
+        if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise UnavailableError(f"{where} is away; the command is not sent")
+        with self._lock:  # never while paho publishes: it holds a lock of its own then
+            early = self._early.pop(sent.mid, None)
+            if early is None:
+                self._waiting[sent.mid] = answered
+            else:
+                answered.set_result(early)
         try:
             async with asyncio.timeout(PUBACK_S):
                 reason = await answered
@@ -105,9 +117,6 @@ class CommandChannel:
             raise UnavailableError(
                 f"{where} did not acknowledge the command in {PUBACK_S:.0f} s; it may arrive yet"
             ) from None
-        finally:
-            with self._lock:
-                self._waiting.pop(sent.mid, None)
         if reason.is_failure:
             raise UnavailableError(
                 f"{where} refuses the command: {reason}; check the rights of mqtt.api_username"
@@ -132,7 +141,9 @@ class CommandChannel:
     def _published(self, *details: Any) -> None:
         mid, reason = details[2], details[3]
         with self._lock:
-            waiting = self._waiting.get(mid)
+            waiting = self._waiting.pop(mid, None)
+            if waiting is None:
+                self._early[mid] = reason
         if waiting is not None:
             self._loop.call_soon_threadsafe(_settle, waiting, reason)
 
@@ -147,14 +158,13 @@ class CommandChannel:
             self._warn(f"a reply on {message.topic!r} is left out: {error}")
             client.ack(message.mid, message.qos)
             return
-        self._loop.call_soon_threadsafe(
-            self._take, sensor_id, reply, received_us, message.mid, message.qos
-        )
+        came = (sensor_id, reply, received_us, message.mid, message.qos)
+        self._loop.call_soon_threadsafe(self._replies.put_nowait, came)
 
-    def _take(self, sensor_id: str, reply: Reply, received_us: int, mid: int, qos: int) -> None:
-        task = self._loop.create_task(self._write_down(sensor_id, reply, received_us, mid, qos))
-        self._replies.add(task)
-        task.add_done_callback(self._replies.discard)
+    async def _write_down_all(self) -> None:
+        """Write replies down in the order they came: of two to one command the first counts."""
+        while True:
+            await self._write_down(*await self._replies.get())
 
     async def _write_down(
         self, sensor_id: str, reply: Reply, received_us: int, mid: int, qos: int

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
@@ -20,6 +20,8 @@ from serve.command_store import CommandStore
 from serve.device_commands import (
     MAX_EXPIRES_S,
     MAX_NAME_CHARACTERS,
+    Document,
+    State,
     command_document,
     command_message,
     shown,
@@ -100,6 +102,14 @@ def command_routes(settings: Settings, mongo: AsyncMongoClient[Any]) -> APIRoute
         prefix="/api/v1/sensors/{sensor_id}/commands", tags=["commands"], lifespan=lifespan
     )
 
+    async def reports(sensor_id: str, commands: Sequence[Document]) -> list[CommandReport]:
+        replies = await store.replies(sensor_id, commands)
+        now_us = time.time_ns() // 1000
+        return [
+            CommandReport.model_validate(shown(one, replies.get(one["_id"]), now_us))
+            for one in commands
+        ]
+
     @router.post("", status_code=HTTPStatus.ACCEPTED, summary="Send a device a command")
     async def send(
         sensor_id: str,
@@ -124,8 +134,9 @@ def command_routes(settings: Settings, mongo: AsyncMongoClient[Any]) -> APIRoute
         await store.add(document)
         if await channel.send(sensor_id, command_message(document), command.expires_s):
             await store.acknowledged(document["_id"])
-        found = await store.find(sensor_id, document["_id"])
-        return CommandReport.model_validate(shown(found or document, time.time_ns() // 1000))
+            document["state"] = State.ACKNOWLEDGED.value
+        (report,) = await reports(sensor_id, [document])
+        return report
 
     @router.get("", summary="The commands of a device, the last sent first")
     async def commands(
@@ -140,9 +151,8 @@ def command_routes(settings: Settings, mongo: AsyncMongoClient[Any]) -> APIRoute
         _require(principal, sensor_id)
         before_us = None if cursor is None else int(cursor)
         found = await store.latest(sensor_id, limit, before_us)
-        now_us = time.time_ns() // 1000
         return CommandsReport(
-            commands=[CommandReport.model_validate(shown(one, now_us)) for one in found],
+            commands=await reports(sensor_id, found),
             next_cursor=str(found[-1]["sent_us"]) if len(found) == limit else None,
         )
 
@@ -156,7 +166,8 @@ def command_routes(settings: Settings, mongo: AsyncMongoClient[Any]) -> APIRoute
             raise HTTPException(
                 HTTPStatus.NOT_FOUND, f"There is no command {id!r} to {sensor_id!r}."
             )
-        return CommandReport.model_validate(shown(found, time.time_ns() // 1000))
+        (report,) = await reports(sensor_id, [found])
+        return report
 
     return router
 

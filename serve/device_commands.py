@@ -67,8 +67,21 @@ def command_document(
         "expires_us": sent_us + round(expires_s * 1e6),
         "sent_by": sent_by,
         "state": State.SENT.value,
-        "reply": None,
-        "replied_us": None,
+    }
+
+
+def reply_document(reply: Reply, command: Document, received_us: int) -> Document:
+    """Return the document of a reply to ``command``, which has the command's id.
+
+    It is one of its own: what is inserted under an id is inserted once, whoever else writes, while
+    two updates of one document may each undo the other where the database is FerretDB.
+    """
+    return {
+        "_id": command["_id"],
+        "sensor_id": command["sensor_id"],
+        "sent_us": command["sent_us"],
+        "replied_us": received_us,
+        "reply": orjson.dumps({"ok": reply.ok, "result": reply.result}).decode(),
     }
 
 
@@ -102,12 +115,13 @@ def read_reply(payload: bytes) -> Reply:
     return reply
 
 
-def shown(document: Document, now_us: int) -> dict[str, Any]:
-    """Return what the api says of a command."""
+def shown(document: Document, reply: Document | None, now_us: int) -> dict[str, Any]:
+    """Return what the api says of a command and the reply to it."""
     state = document["state"]
-    if state != State.REPLIED and now_us > document["expires_us"]:
+    if reply is not None:
+        state = State.REPLIED.value
+    elif now_us > document["expires_us"]:
         state = State.EXPIRED.value
-    reply = document["reply"]
     return {
         "id": document["_id"],
         "sensor_id": document["sensor_id"],
@@ -117,6 +131,6 @@ def shown(document: Document, now_us: int) -> dict[str, Any]:
         "expires_us": document["expires_us"],
         "sent_by": document["sent_by"],
         "state": state,
-        "reply": None if reply is None else orjson.loads(reply),
-        "replied_us": document["replied_us"],
+        "reply": None if reply is None else orjson.loads(reply["reply"]),
+        "replied_us": None if reply is None else reply["replied_us"],
     }

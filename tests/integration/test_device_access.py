@@ -9,6 +9,8 @@ from typing import Any
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from cluster.device_credentials import DeviceCredentials
 from cluster.local.certificates import certificate_files
@@ -89,7 +91,13 @@ class Device:
 
 @contextmanager
 def connected(
-    port: int, username: str | None, password: str | None, *, ca: str | None = None, **options: Any
+    port: int,
+    username: str | None,
+    password: str | None,
+    *,
+    ca: str | None = None,
+    session_s: int = 0,
+    **options: Any,
 ) -> Iterator[Device]:
     """A client that has the broker's answer to its connection."""
     device = Device(**options)
@@ -97,7 +105,9 @@ def connected(
         device.client.username_pw_set(username, password)
     if ca is not None:
         device.client.tls_set(ca)
-    device.client.connect("127.0.0.1", port)
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.SessionExpiryInterval = session_s
+    device.client.connect("127.0.0.1", port, clean_start=session_s == 0, properties=properties)
     device.client.loop_start()
     try:
         device.wait(lambda: bool(device.connected))

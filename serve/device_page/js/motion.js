@@ -3,10 +3,9 @@
 const STANDARD_GRAVITY = 9.80665;
 const RADIANS = Math.PI / 180;
 
-/** Whether this browser asks before it lets a page read motion, as iOS does. */
-export function mustAsk() {
-  return typeof DeviceMotionEvent !== "undefined" &&
-    typeof DeviceMotionEvent.requestPermission === "function";
+/** Whether this browser must be asked before a page reads motion, as on iOS. */
+function mustAsk() {
+  return typeof DeviceMotionEvent.requestPermission === "function";
 }
 
 /**
@@ -35,8 +34,8 @@ export function sampleOf(event) {
   const gyro = vector(event.rotationRate, ["beta", "gamma", "alpha"]);
   if (acc === null && gyro === null) return null;
   const sample = { t_us: Math.round((performance.timeOrigin + event.timeStamp) * 1000) };
-  // iOS counts gravity the other way round than the specification says.
-  const sign = mustAsk() ? -1 : 1;
+  // WebKit, which is every browser of iOS, counts gravity the other way round than specified.
+  const sign = typeof GestureEvent === "undefined" ? 1 : -1;
   if (acc !== null) sample.acc = acc.map((value) => rounded((sign * value) / STANDARD_GRAVITY));
   if (gyro !== null) sample.gyro = gyro.map((value) => rounded(value * RADIANS));
   return sample;
