@@ -55,7 +55,7 @@ def add_changes(app: FastAPI, world: World) -> None:
             "id": f"c{len(world.changes)}", "name": asked["name"],
             "arguments": asked["arguments"], "sent_us": now_us,
             "expires_us": now_us + asked["expires_s"] * 1_000_000,
-            "state": "replied" if answers else "sent",
+            "state": "replied" if answers else "acknowledged",
             "reply": {"ok": True, "result": {"led": "on"}} if answers else None,
         }  # fmt: skip
         world.commands.setdefault(sensor_id, []).insert(0, found)

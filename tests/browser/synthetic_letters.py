@@ -45,11 +45,12 @@ def matching(
 
 
 def listed(world: World, found: list[int], limit: int, cursor: str | None) -> dict[str, Any]:
-    """One page of letters, and how many there are of each reason."""
+    """One page of letters, and how many of them have each reason."""
     first = int(cursor or 0)
-    everything = [letter(world, number)["reason"] for number in range(world.letters)]
+    page = [letter(world, number) for number in found[first : first + limit]]
+    everything = [each["reason"] for each in page]
     return {
-        "dead_letters": [letter(world, number) for number in found[first : first + limit]],
+        "dead_letters": page,
         "next_cursor": str(first + limit) if first + limit < len(found) else None,
         "reasons": {name: everything.count(name) for name in REASONS if name in everything},
     }
@@ -61,6 +62,7 @@ def inspected(world: World, number: int) -> dict[str, Any]:
     payload = b"\x7c\x1e\x5c\x00<script>" + bytes((7 * i + number) % 256 for i in range(140))
     return {
         **each,
+        "not_redriven_because": None if each["sensor_id"] else "it names no sensor",
         "payload_hex": payload[: each["bytes"]].hex(),
         "headers": {
             "reason": each["reason"], "detail": each["detail"], "pipeline": each["pipeline"],
@@ -78,9 +80,11 @@ def redriven(world: World, numbers: list[int], dry_run: bool) -> dict[str, Any]:
     if not dry_run:
         world.redriven.update(sent)
     return {
-        "matched": len(numbers), "redriven": len(sent), "already": len(again),
+        "matched": len(numbers), "requested": len(sent), "already": len(again), "pending": 0,
+        "redriven": 0 if dry_run else len(sent), "counts": {}, "more": False,
+        "refusals": len(refused),
         "refused": [
             {"partition": number % 10, "offset": 9_000 - number, "why": "it names no sensor"}
-            for number in refused
+            for number in refused[:20]
         ],
     }  # fmt: skip

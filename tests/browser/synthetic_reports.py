@@ -127,26 +127,29 @@ def flow(world: World) -> dict[str, Any]:
     }  # fmt: skip
 
     def stage(
-        name: str, here: str, there: str, rates: tuple[float, float | None], **more: Any
+        name: str, here: str, there: str, rates: tuple[float | None, float | None], **more: Any
     ) -> dict[str, Any]:
         return {
             "name": name, "from": here, "to": there, "records_per_s": rates[0],
             "samples_per_s": rates[1], "lag": 0, "counts": {}, "lost": 0, "doubled": 0, **more,
         }  # fmt: skip
 
+    windows = {"records": 75_300, "windows": 71_000, "ticks": 4_300, "dead_letters": 0}
+    predicted = {"samples": 99_000, "predicted": 98_990, "skipped": 10, "not_a_number": 0}
+    unknown = {"lost": None, "doubled": None}
     stages = [
-        stage("bridge", "mqtt", "imu-data-all", (62.5, None), lag=None, lost=None, doubled=None),
+        stage("bridge", "MQTT", "imu-data-all", (62.5, None), lag=None, **unknown),
         stage(
             "sensor-processing", "imu-data-all", transformed, (62.5, 4_000.0),
             lag=30, counts=processed, lost=world.lost,
         ),
-        stage("sensor-processing", "imu-data-all", aggregated, (10, None), lag=30),
-        stage("ml-inference", transformed, predictions, (62.5, 4_000.0), lag=12),
-        stage("ml-inference", transformed, aggregated, (10, None), lag=12),
-        stage("session-aggregation", aggregated, sessions, (0.8, None)),
-        stage("session-writer", sessions, "mongodb", (0.8, None)),
+        stage("session-aggregation", aggregated, sessions, (10.8, None), counts=windows),
+        stage(
+            "ml-inference", transformed, predictions, (62.5, 4_000.0), lag=12, counts=predicted
+        ),
+        stage("session-writer", sessions, "MongoDB", (0.8, None), **unknown),
         *(
-            stage("archive", topic, "parquet", (62.5, None), lag=210)
+            stage("archive", topic, "Parquet", (None, None), lag=210, **unknown)
             for topic in (
                 "imu-data-all", transformed, aggregated, predictions, sessions, "dead-letters"
             )

@@ -125,7 +125,7 @@ def test_a_command_is_sent_and_the_reply_shown(fleet: Page, world: World) -> Non
     assert sent == {"name": "blink", "arguments": {"times": 3}, "expires_s": 60}
     world.command_answers = False
     send.click()
-    expect(row.first).to_contain_text("sent, no reply yet")
+    expect(row.first).to_contain_text("on its way, no reply yet")
 
 
 def test_no_sensor_yet_says_how_to_get_one(page: Page, dashboard: str, world: World) -> None:

@@ -10,7 +10,7 @@ from synthetic_world import World
 def test_arrow_keys_walk_the_list_and_space_chooses(page: Page, dashboard: str) -> None:
     open_sensors(page, dashboard, ["sensor1"])
     expect(page.get_by_role("option")).to_have_count(20)
-    page.get_by_label("Search sensors").focus()
+    page.get_by_label("Search sensors", exact=True).focus()
     page.keyboard.press("ArrowDown")
     expect(page.get_by_role("option").first).to_be_focused()
     page.keyboard.press("ArrowDown")
@@ -24,7 +24,7 @@ def test_arrow_keys_walk_the_list_and_space_chooses(page: Page, dashboard: str) 
     expect(card_of(page, "sensor20")).to_have_count(0)
     page.keyboard.press("Home")
     page.keyboard.press("ArrowUp")
-    expect(page.get_by_label("Search sensors")).to_be_focused()
+    expect(page.get_by_label("Search sensors", exact=True)).to_be_focused()
 
 
 def test_the_skip_link_leads_past_the_top_bar_and_keeps_the_choice(
@@ -43,9 +43,9 @@ def test_search_narrows_the_list(page: Page, dashboard: str, world: World) -> No
     world.sensors = [f"sensor{number}" for number in range(1, 1_001)]
     open_sensors(page, dashboard, ["sensor1"])
     expect(page.locator("#sensors-note")).to_have_text("600 more: search to narrow.")
-    page.get_by_label("Search sensors").fill("SENSOR99")
+    page.get_by_label("Search sensors", exact=True).fill("SENSOR99")
     expect(page.get_by_role("option")).to_have_count(11)
-    page.get_by_label("Search sensors").fill("nothing like it")
+    page.get_by_label("Search sensors", exact=True).fill("nothing like it")
     expect(page.locator("#sensors-note")).to_have_text("No sensor matches.")
 
 

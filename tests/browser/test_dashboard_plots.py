@@ -1,5 +1,7 @@
 """What is drawn: each sensor on its own clock, gaps as gaps, only what is seen."""
 
+import re
+
 import pytest
 from live_page import card_of, open_sensors, wait_for_samples, wait_until_it_moves
 from playwright.sync_api import Page, expect
@@ -32,7 +34,7 @@ def test_a_sensor_id_is_shown_as_text_whatever_its_characters(
     name = "左足 <img src=x onerror=alert(1)> & 'q' \"z\" %41"
     world.sensors[0] = name
     page.goto(dashboard)
-    page.get_by_label("Search sensors").fill("左足")
+    page.get_by_label("Search sensors", exact=True).fill("左足")
     row = page.locator("[role=option]")
     expect(row).to_have_count(1)
     if row.get_attribute("aria-selected") == "false":
@@ -56,12 +58,12 @@ def test_windows_of_the_focused_sensor_come_as_bars_and_table(page: Page, dashbo
 
 def test_quantities_and_span_are_chosen_and_kept_in_the_address(page: Page, dashboard: str) -> None:
     open_sensors(page, dashboard, ["sensor1"])
-    expect(page.locator("figure.plot:visible")).to_have_count(4)
+    expect(page.locator("figure.plot:visible")).to_have_count(5)
     page.get_by_role("button", name="Magnitudes").click()
     page.get_by_role("button", name="30 s").click()
-    expect(page.locator("figure.plot:visible")).to_have_count(2)
+    expect(page.locator("figure.plot:visible")).to_have_count(3)
     page.reload()
-    expect(page.locator("figure.plot:visible")).to_have_count(2)
+    expect(page.locator("figure.plot:visible")).to_have_count(3)
     expect(page.get_by_role("button", name="30 s")).to_have_attribute("aria-pressed", "true")
     wait_until_it_moves(page, "sensor1")
 
@@ -98,3 +100,16 @@ def test_the_theme_follows_the_system_until_the_reader_chooses(
     assert page.evaluate(background) != before
     page.reload()
     expect(page.get_by_role("button", name=f"Use the {scheme} theme")).to_be_visible()
+
+
+def test_velocities_are_drawn_while_they_are_wanted(page: Page, dashboard: str) -> None:
+    open_sensors(page, dashboard, ["sensor1"])
+    card = page.locator(".card[data-predictions]:not([data-predictions='0'])")
+    expect(card).to_be_visible()
+    expect(card.locator("[data-quantity=velocity] .legend-value")).to_have_text(
+        re.compile(r"^[12]\.\d\d$")
+    )
+    with page.expect_event("websocket", lambda socket: "/ws/predictions/" in socket.url) as found:
+        page.get_by_role("button", name="Velocity").click()
+        page.get_by_role("button", name="Velocity").click()
+    assert "max_hz=" in found.value.url

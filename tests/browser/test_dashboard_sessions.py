@@ -59,10 +59,10 @@ def test_sensor_and_state_narrow_the_list_and_stay_in_the_address(listed: Page) 
 
 
 def test_a_sensor_of_the_list_leads_to_its_live_plots_by_keyboard(listed: Page) -> None:
-    rows(listed).nth(2).get_by_role("button").focus()
+    rows(listed).nth(2).get_by_role("button", name="sensor3").focus()
     listed.keyboard.press("Enter")
     expect(listed.get_by_role("article", name="sensor3", exact=True)).to_be_visible()
-    assert "view=sensors" in listed.url and "sensor=sensor3" in listed.url
+    assert "view=live" in listed.url and "sensor=sensor3" in listed.url
 
 
 def test_no_session_yet_is_said(page: Page, dashboard: str, world: World) -> None:

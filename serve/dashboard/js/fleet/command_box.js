@@ -6,8 +6,8 @@ import { timeOfDay } from "../format.js";
 
 const EVERY_MS = 2_000;
 const STATES_SAY = {
-  sent: "sent, no reply yet",
-  acknowledged: "received, no reply yet",
+  sent: "no device was listening: it will not arrive",
+  acknowledged: "on its way, no reply yet",
   replied: "replied",
   expired: "expired without a reply",
 };
@@ -97,7 +97,7 @@ export class CommandBox {
   #show(commands) {
     this.#settle();
     const refusal = this.page.access.refusal("operator");
-    setText(this.note, commands.length > 0 ? (refusal ?? "") : (refusal ?? "None was sent yet."));
+    setText(this.note, refusal ?? (commands.length > 0 ? "" : "None was sent yet."));
     while (this.list.children.length > commands.length) this.list.lastElementChild.remove();
     commands.forEach((command, index) => {
       if (!this.list.children[index]) this.list.append(makeRow());

@@ -2,7 +2,7 @@
 
 import { element } from "../elements.js";
 import { count, rate } from "../format.js";
-import { boxesOf, placeName } from "./stages.js";
+import { ACCOUNTS, boxesOf, placeName } from "./stages.js";
 
 const COLUMNS = [
   ["Stage", ""],
@@ -18,18 +18,18 @@ const COLUMNS = [
 /** What the parts of a ledger say that are no plain words. */
 const COUNTS_SAY = {
   frames: "frames in",
-  transformed: "transformed",
+  records: "records in",
+  samples: "samples in",
   duplicates: "duplicates left out",
-  heartbeats: "heartbeats",
   dead_letters: "kept as dead letters",
+  not_a_number: "not a number",
+  skipped: "came after their successors",
 };
-/** For every partition at every commit, the first is the sum of the others. */
-const BALANCE = ["frames", "transformed", "duplicates", "heartbeats", "dead_letters"];
 
 export class FlowTable {
   constructor() {
     this.rows = element("tbody");
-    this.ledger = element("p", { class: "ledger" });
+    this.ledger = element("ul", { class: "ledgers", "aria-label": "The ledger" });
     const heads = COLUMNS.map(([title, unit]) =>
       element(
         "th",
@@ -65,32 +65,43 @@ export class FlowTable {
   }
 
   #showLedger(stages) {
-    const box = boxesOf(stages).find((each) => BALANCE.every((name) => name in each.counts));
-    this.ledger.hidden = box === undefined;
-    if (box === undefined) return;
-    const [total, ...parts] = BALANCE.map((name) => box.counts[name]);
-    const rest = total - parts.reduce((a, b) => a + b, 0);
-    const term = (name, value) =>
-      element(
-        "span",
-        { class: "ledger-term" },
-        element("strong", { text: count(value) }),
-        element("span", { text: COUNTS_SAY[name] ?? name }),
-      );
-    const sign = (text) => element("span", { class: "ledger-sign", text });
-    const said = JSON.stringify(box.counts);
+    const accounts = boxesOf(stages).filter(({ name, counts }) => ACCOUNTS[name]?.[0] in counts);
+    const said = JSON.stringify(accounts.map(({ name, counts }) => [name, counts]));
     if (said === this.saidLedger) return;
     this.saidLedger = said;
-    this.ledger.dataset.balanced = String(rest === 0);
-    this.ledger.replaceChildren(
-      term("frames", total),
-      ...BALANCE.slice(1).flatMap((name, index) => [
-        sign(index === 0 ? "=" : "+"),
-        term(name, parts[index]),
-      ]),
-      ...(rest === 0 ? [] : [sign("+"), term(rest > 0 ? "lost" : "counted twice", Math.abs(rest))]),
-    );
+    this.ledger.replaceChildren(...accounts.map(account));
   }
+}
+
+/** frames in = transformed + duplicates + ..., and what is missing. */
+function account({ name, counts }) {
+  const [total, parts] = ACCOUNTS[name];
+  const values = parts.map((part) => counts[part] ?? 0);
+  const rest = counts[total] - values.reduce((a, b) => a + b, 0);
+  const terms = parts.flatMap((part, index) => [
+    element("span", { class: "ledger-sign", text: index === 0 ? "=" : "+" }),
+    term(COUNTS_SAY[part] ?? part, values[index]),
+  ]);
+  if (rest !== 0) {
+    terms.push(element("span", { class: "ledger-sign", text: rest > 0 ? "+" : "−" }));
+    terms.push(term(rest > 0 ? "lost" : "counted twice", Math.abs(rest)));
+  }
+  return element(
+    "li",
+    { class: "ledger", "data-balanced": String(rest === 0) },
+    element("span", { class: "ledger-name", text: name }),
+    term(COUNTS_SAY[total] ?? total, counts[total]),
+    ...terms,
+  );
+}
+
+function term(words, value) {
+  return element(
+    "span",
+    { class: "ledger-term" },
+    element("strong", { text: count(value) }),
+    element("span", { text: ` ${words}` }),
+  );
 }
 
 function row(stage) {

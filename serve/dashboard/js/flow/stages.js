@@ -15,6 +15,19 @@ const PLACES = {
   parquet: ["Parquet", "the archive"],
 };
 
+/** What stages write besides what the api names: windows, as the system's map says. */
+const WRITES_TOO = {
+  "sensor-processing": ["sensor-data-aggregated"],
+  "ml-inference": ["sensor-data-aggregated"],
+};
+
+/** What goes in is the sum of what became of it: by the ledger of every commit. */
+export const ACCOUNTS = {
+  "sensor-processing": ["frames", ["transformed", "duplicates", "heartbeats", "dead_letters"]],
+  "session-aggregation": ["records", ["windows", "ticks", "dead_letters"]],
+  "ml-inference": ["samples", ["predicted", "skipped", "not_a_number"]],
+};
+
 /** "sensor-data-aggregated" -> "aggregated"; what is unknown keeps its name. */
 export function placeName(place) {
   return PLACES[placeKey(place)]?.[0] ?? place;
@@ -45,7 +58,8 @@ export function boxesOf(stages) {
     const [from, to] = [[stage.from].flat(), [stage.to].flat()];
     const box = boxes.get(stage.name);
     if (box === undefined) {
-      boxes.set(stage.name, { ...stage, from, to, counts: stage.counts ?? {} });
+      const also = (WRITES_TOO[stage.name] ?? []).filter((place) => !to.includes(place));
+      boxes.set(stage.name, { ...stage, from, to: [...to, ...also], counts: stage.counts ?? {} });
       continue;
     }
     // Arrows that leave one place carry the same records; those of several places add up.
@@ -71,8 +85,8 @@ export function conditionOf(box) {
 /** The few words under a box's name. */
 export function figuresOf(box) {
   return [
-    box.records_per_s === null ? "rate unknown" : `${rate(box.records_per_s)} records/s`,
-    box.lag === null ? "lag unknown" : box.lag === 0 ? "no lag" : `${count(box.lag)} behind`,
+    (box.records_per_s ?? null) === null ? "rate unknown" : `${rate(box.records_per_s)} records/s`,
+    (box.lag ?? null) === null ? "lag unknown" : box.lag === 0 ? "no lag" : `${count(box.lag)} behind`,
   ];
 }
 

@@ -44,13 +44,13 @@ export class LetterInspector {
   }
 
   #content(letter) {
-    const source = letter.source ?? {};
     const facts = [
       ["Sensor", letter.sensor_id ?? "unknown"],
       ["Failed", dateTime(letter.failed_us)],
       ["Pipeline", letter.pipeline],
-      ["Came from", `${source.topic}, partition ${source.partition}, offset ${count(source.offset)}`],
+      ["Came from", placeWords(letter.source)],
       ["Kept at", `dead-letters, partition ${letter.partition}, offset ${count(letter.offset)}`],
+      ["Another try of", letter.redrive_of ? `offset ${count(letter.redrive_of)}` : null],
       ["Code version", letter.code_version],
       ["Redriven", letter.redriven ? "yes" : "no"],
     ];
@@ -60,7 +60,7 @@ export class LetterInspector {
       element(
         "dl",
         { class: "facts" },
-        ...facts.map(([name, value]) => fact(name, value)),
+        ...facts.filter(([, value]) => value).map(([name, value]) => fact(name, value)),
       ),
       this.#bytes(letter),
       headersOf(letter.headers),
@@ -79,7 +79,7 @@ export class LetterInspector {
       },
     });
     this.page.access.settle(again, "operator", () =>
-      letter.redriven ? "It was redriven already." : null,
+      letter.redriven ? "It was redriven already." : letter.not_redriven_because,
     );
     const close = element("button", {
       type: "button",
@@ -140,17 +140,19 @@ function hexLine({ offset, cells, ascii }) {
   );
 }
 
-/** Headers come as an object or as pairs: a name may be there twice. */
 function headersOf(headers) {
-  const pairs = Array.isArray(headers)
-    ? headers.map((each) => (Array.isArray(each) ? each : [each.name, each.value]))
-    : Object.entries(headers ?? {});
+  const pairs = Object.entries(headers);
   return element(
     "details",
     { class: "more" },
     element("summary", { text: "Headers" }),
     element("dl", { class: "facts" }, ...pairs.map(([name, value]) => fact(name, String(value)))),
   );
+}
+
+function placeWords(source) {
+  if (!source) return "no record of Kafka";
+  return `${source.topic}, partition ${source.partition}, offset ${count(source.offset)}`;
 }
 
 function fact(name, value) {

@@ -71,14 +71,17 @@ export class LettersView {
   async #ask() {
     const query = this.query();
     const letters = [];
-    let [cursor, reasons, pages] = ["", {}, 0];
+    const reasons = {};
+    let [cursor, pages] = ["", 0];
     do {
       const parameters = new URLSearchParams({ ...this.wish, limit: String(PAGE) });
       if (cursor) parameters.set("cursor", cursor);
       const { body } = await getJson(`/api/v1/dead-letters?${parameters}`);
       letters.push(...body.dead_letters);
       cursor = body.next_cursor ?? "";
-      if (pages === 0) reasons = body.reasons ?? {};
+      for (const [name, number] of Object.entries(body.reasons)) {
+        reasons[name] = (reasons[name] ?? 0) + number;
+      }
       pages += 1;
     } while (cursor && pages < this.pages);
     return { query, letters, reasons, hasMore: cursor !== "" };
@@ -86,7 +89,9 @@ export class LettersView {
 
   #show({ query, letters, reasons, hasMore }) {
     if (query !== this.query()) return void setTimeout(() => this.poll.now());
-    Object.assign(this, { letters, reasons, hasMore, shownQuery: query });
+    // A filter hides the other reasons, and they stay to be chosen.
+    this.reasons = { ...this.reasons, ...reasons };
+    Object.assign(this, { letters, hasMore, shownQuery: query });
     this.alarm.hidden = true;
     while (this.rows.rows.length > letters.length) this.rows.deleteRow(-1);
     letters.forEach((letter, index) => this.#fill(this.rows.rows[index] ?? this.#addRow(), letter));
@@ -115,6 +120,11 @@ export class LettersView {
     setText(this.note, this.#words(fresh, some));
   }
 
+  #whyNotAll() {
+    if (Object.keys(this.wish).length === 0) return "Choose a reason, a sensor or a pipeline first.";
+    return this.letters?.length > 0 ? null : "There is none.";
+  }
+
   #words(fresh, some) {
     if (!this.alarm.hidden) return "";
     if (!fresh) return "Asking for the dead letters …";
@@ -131,15 +141,16 @@ export class LettersView {
     const chosen = this.page.view.text("reason");
     const names = Object.keys(this.reasons).sort((a, b) => this.reasons[b] - this.reasons[a]);
     if (chosen && !names.includes(chosen)) names.push(chosen);
-    const total = Object.values(this.reasons).reduce((a, b) => a + b, 0);
-    const wanted = [["", "All", total], ...names.map((name) => [name, reasonWords(name), this.reasons[name] ?? 0])];
+    const named = names.map((name) => [name, reasonWords(name), count(this.reasons[name])]);
+    const wanted = [["", "All", ""], ...named];
     while (this.choices.children.length > wanted.length) this.choices.lastElementChild.remove();
     wanted.forEach(([name, title, number], index) => {
       const button = this.choices.children[index] ?? this.#addChoice();
       setAttribute(button, "data-reason", name);
       setAttribute(button, "aria-pressed", String(name === chosen));
       setText(button.firstElementChild, title);
-      setText(button.lastElementChild, count(number));
+      setText(button.lastElementChild, number);
+      setAttribute(button, "title", name ? "Among those looked at so far" : "");
     });
   }
 
@@ -238,9 +249,7 @@ export class LettersView {
         ),
       ),
     );
-    this.settleAll = this.page.access.guard(this.all, "operator", () =>
-      this.letters?.length > 0 ? null : "There is none.",
-    );
+    this.settleAll = this.page.access.guard(this.all, "operator", () => this.#whyNotAll());
   }
 
   #table() {

@@ -32,16 +32,16 @@ export async function redrive(page, wish, what) {
       refused,
     ],
     verb: "Redrive",
-    done: `${what} redriven.`,
+    done: `Asked to redrive ${what}.`,
     act: () => sendJson("POST", PATH, { ...wish, dry_run: false }),
   });
   confirm.disabled = true;
   try {
     const found = await sendJson("POST", PATH, { ...wish, dry_run: true });
     setText(forecast, forecastWords(found));
-    refused.append(...refusals(found.refused ?? []));
-    confirm.disabled = found.redriven === 0;
-    if (found.redriven > 0) setText(confirm, `Redrive ${found.redriven}`);
+    refused.append(...reasonsOf(found.refused));
+    confirm.disabled = found.requested === 0;
+    if (found.requested > 0) setText(confirm, `Redrive ${found.requested}`);
   } catch (error) {
     if (page.endedBy(error)) dialog.close();
     else setText(forecast, `It cannot be told what would happen. ${error.message}`);
@@ -49,15 +49,16 @@ export async function redrive(page, wish, what) {
   return closed;
 }
 
-function forecastWords({ matched, redriven, already, refused = [] }) {
-  const parts = [`${plural(matched, "letter")} found: ${redriven} would go through again`];
-  if (already > 0) parts.push(`${already} did already`);
-  if (refused.length > 0) parts.push(`${refused.length} cannot`);
-  return `${parts.join(", ")}.`;
+function forecastWords({ matched, requested, already, refusals, more }) {
+  const parts = [`${plural(matched, "letter")} found: ${count(requested)} would go through again`];
+  if (already > 0) parts.push(`${count(already)} did already`);
+  if (refusals > 0) parts.push(`${count(refusals)} cannot`);
+  const rest = more ? " There are more than one time takes: redrive again afterwards." : "";
+  return `${parts.join(", ")}.${rest}`;
 }
 
 /** Why some can't go through: a line for each reason, with the first places. */
-function refusals(refused) {
+function reasonsOf(refused) {
   const places = Map.groupBy(refused, ({ why }) => why);
   const lines = [...places].map(([why, letters]) => {
     const named = letters.slice(0, MOST_NAMED).map(({ partition, offset }) => `${partition}/${offset}`);

@@ -151,7 +151,9 @@ export class ModelsView {
       "aria-label": `Promote version ${version.version}`,
       click: async () => (await promote(this.page, model, version.version)) && this.poll.now(),
     });
-    this.page.access.settle(button, "admin", () => (isStable ? "It is the stable version." : null));
+    this.page.access.settle(button, "admin", () =>
+      isStable ? "It is the stable version." : version.fault ? "It cannot be loaded." : null,
+    );
     const box = element("input", {
       type: "checkbox",
       "data-key": `${model.name}/${version.version}/compare`,
@@ -221,7 +223,8 @@ function stableFirst(versions, model) {
   return versions.toSorted((a, b) => (b.version === model.stable) - (a.version === model.stable));
 }
 
-function aboutOf({ training }) {
+function aboutOf({ training, fault }) {
+  if (fault) return `cannot be loaded: ${fault}`;
   if (!training) return "";
   const parts = [];
   if (training.hours_seen) parts.push(`${training.hours_seen} h of motion`);
