@@ -12,11 +12,13 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from serve.auth import COOKIE
+from serve.openapi_examples import complete_examples, show_examples
 from serve.problems import MEDIA_TYPE, Problem
 
 _SCHEMA = {"$ref": "#/components/schemas/Problem"}
 _METHODS = ("get", "put", "post", "patch", "delete")
 _SAFE = "get"
+_API = "/api/v1/"
 _SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"cookie": []}]
 _SCHEMES = {
     "bearer": {
@@ -84,6 +86,10 @@ def completed(api: dict[str, Any], open_paths: frozenset[str]) -> dict[str, Any]
         for method in _METHODS:
             if method in operations:
                 _complete(operations[method], path, method, is_open=path in open_paths)
+    complete_examples(schemas)
+    for operations in api["paths"].values():
+        for operation in operations.values():
+            show_examples(operation, schemas)
     used = {tag for one in api["paths"].values() for each in one.values() for tag in each["tags"]}
     api["tags"] = [
         {"name": tag, "description": _TAGS.get(tag, tag.capitalize())} for tag in sorted(used)
@@ -92,14 +98,14 @@ def completed(api: dict[str, Any], open_paths: frozenset[str]) -> dict[str, Any]
 
 
 def _complete(operation: dict[str, Any], path: str, method: str, *, is_open: bool) -> None:
-    operation.setdefault("tags", [path.strip("/").split("/")[0] or "pages"])
+    operation.setdefault("tags", [_tag_of(path)])
     answers = operation["responses"]
     if is_open:
         operation["security"] = []
     else:
         answers.setdefault("401", {})
         answers.setdefault("429", {})
-        if path.startswith("/api/"):
+        if path.startswith(_API):
             answers.setdefault("503", {})
     if method != _SAFE:
         answers.setdefault("403", {})
@@ -109,6 +115,12 @@ def _complete(operation: dict[str, Any], path: str, method: str, *, is_open: boo
     for status, answer in answers.items():
         if int(status) >= HTTPStatus.BAD_REQUEST and not _has_own_model(answer):
             _describe(answer, HTTPStatus(int(status)))
+
+
+def _tag_of(path: str) -> str:
+    """Return the tag of a route that has said none: what it is about."""
+    words = path.strip("/").split("/")
+    return words[2] if path.startswith(_API) and len(words) > 2 else words[0] or "pages"
 
 
 def _has_own_model(answer: Mapping[str, Any]) -> bool:

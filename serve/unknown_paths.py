@@ -8,10 +8,11 @@ from http import HTTPStatus
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute, Match
+from starlette.routing import Match, Mount
 from starlette.types import Receive, Scope, Send
 
 _PREFIX = "/api"
+_METHODS = ("GET", "PUT", "POST", "PATCH", "DELETE")
 
 
 def refuse_unknown_paths(app: FastAPI) -> None:
@@ -20,9 +21,7 @@ def refuse_unknown_paths(app: FastAPI) -> None:
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
         asked = {**scope, "root_path": scope.get("app_root_path", "")}
-        allowed = sorted(
-            method for route in app.routes for method in _methods(route, asked) if method != "HEAD"
-        )
+        allowed = [method for method in _METHODS if _takes(app, {**asked, "method": method})]
         if allowed:
             raise HTTPException(
                 HTTPStatus.METHOD_NOT_ALLOWED,
@@ -34,6 +33,7 @@ def refuse_unknown_paths(app: FastAPI) -> None:
     app.mount(_PREFIX, refuse)
 
 
-def _methods(route: BaseRoute, scope: Scope) -> set[str]:
-    matched, _ = route.matches(scope)
-    return set(getattr(route, "methods", None) or ()) if matched is Match.PARTIAL else set()
+def _takes(app: FastAPI, scope: Scope) -> bool:
+    """Whether a route takes a path with this method; what is mounted takes every path."""
+    routes = [route for route in app.routes if not isinstance(route, Mount)]
+    return any(route.matches(scope)[0] is Match.FULL for route in routes)

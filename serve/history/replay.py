@@ -8,7 +8,7 @@ import pyarrow as pa
 from pipelines import topics
 from serve.history.extremes import TIME, Extremes
 from serve.history.reader import HistoryReader
-from serve.history.shapes import PREDICTION_COLUMNS, lists_of
+from serve.history.shapes import PREDICTION_COLUMNS
 from serve.history.span import Span
 from serve.history.window_page import COLUMNS, WindowPages
 
@@ -66,7 +66,7 @@ class Replay:
 def _thinned(thinned: Extremes) -> dict[str, Any]:
     columns = thinned.picked()
     return {
-        "columns": lists_of({TIME: columns[TIME].astype(np.int64), **columns}),
+        "columns": {name: np.ascontiguousarray(column) for name, column in columns.items()},
         "rows_total": thinned.total,
         "method": thinned.method,
     }

@@ -30,6 +30,7 @@ from serve.sessions import SessionId, visible_session
 MOST_POINTS = 10_000
 _POINTS = 1_000
 _BOUND = 2**63 - 1
+_NUMPY = orjson.OPT_SERIALIZE_NUMPY
 _FromUs = Annotated[
     int | None,
     Query(description="Only from then on, by the sensor's clock.", ge=-_BOUND, le=_BOUND),
@@ -116,7 +117,7 @@ class _Turns:
 
     async def answer(self, look: Callable[[], Any]) -> Response:
         async with self._place():
-            found = await asyncio.to_thread(lambda: orjson.dumps(look()))
+            found = await asyncio.to_thread(lambda: orjson.dumps(look(), option=_NUMPY))
         return Response(found, media_type="application/json")
 
     @asynccontextmanager

@@ -192,8 +192,3 @@ class PredictionsReport(BaseModel):
     method: _Method = Field(description=_METHOD)
     complete: bool = Field(description=_COMPLETE)
     note: str | None = Field(description=_NOTE)
-
-
-def lists_of(columns: dict[str, Any]) -> dict[str, list[Any]]:
-    """Return numpy columns as lists."""
-    return {name: column.tolist() for name, column in columns.items()}
