@@ -12,20 +12,6 @@ import pytest
 import schemathesis
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from rest_world import (
-    ARCHIVED_S,
-    END_US,
-    PLACE,
-    RATE_HZ,
-    SENSOR,
-    SESSION_ID,
-    START_US,
-    WAITING_S,
-    api_of,
-    as_principal,
-    quoted,
-    rest_world,
-)
 from schemathesis.specs.openapi import checks
 from serve_clients import eventually
 
@@ -43,6 +29,20 @@ from serve.principal import Principal, Role
 from serve.problems import report_problems
 from serve.session_reader import SessionReader
 from serve.sessions import session_routes
+from tests.integration.rest_world import (
+    ARCHIVED_S,
+    END_US,
+    PLACE,
+    RATE_HZ,
+    SENSOR,
+    SESSION_ID,
+    START_US,
+    WAITING_S,
+    api_of,
+    as_principal,
+    quoted,
+    rest_world,
+)
 from tests.small_model import small_model_files
 
 SENSORS = "/api/v1/sensors"
@@ -320,12 +320,8 @@ def described(address: tuple[str, dict[str, str]], client: httpx.Client) -> Any:
     return schema.include(path_regex="^/(api|health)/")
 
 
-BOUNDED = hypothesis.settings(
-    max_examples=8,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(hypothesis.HealthCheck),
-)
+GET_EXAMPLES = 6
+OTHER_EXAMPLES = 3
 THERE = {"sensor_id": SENSOR, "session_id": SESSION_ID}
 CONFORMANCE = [
     checks.status_code_conformance,
@@ -344,12 +340,12 @@ def test_every_operation_answers_as_it_is_described(
     for found in described.get_all_operations():
         _try(found.ok(), address[1], statuses)
         _try_faults(found.ok(), address[1], statuses)
-    assert statuses[200] > 50 and statuses[404] > 50 and statuses[422] > 50, statuses
+    assert min(statuses[200], statuses[404], statuses[422]) > 20, statuses
 
 
 def _try(operation: Any, headers: dict[str, str], statuses: Counter[int]) -> None:
     @hypothesis.given(case=operation.as_strategy())
-    @BOUNDED
+    @_bounded(operation)
     def answers(case: schemathesis.Case) -> None:
         statuses[_answered(case, headers)] += 1
         # Something is there too: an id that is made up names nothing.
@@ -365,13 +361,22 @@ def _try_faults(operation: Any, headers: dict[str, str], statuses: Counter[int])
     negative = schemathesis.GenerationMode.NEGATIVE
 
     @hypothesis.given(case=operation.as_strategy(generation_mode=negative))
-    @BOUNDED
+    @_bounded(operation)
     def answers(case: schemathesis.Case) -> None:
         statuses[_answered(case, headers)] += 1
 
     # An operation without parameters cannot be asked wrongly.
     with suppress(hypothesis.errors.Unsatisfiable):
         answers()
+
+
+def _bounded(operation: Any) -> hypothesis.settings:
+    return hypothesis.settings(
+        max_examples=GET_EXAMPLES if operation.method == "get" else OTHER_EXAMPLES,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
 
 
 def _answered(case: schemathesis.Case, headers: dict[str, str]) -> int:
