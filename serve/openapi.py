@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from serve.auth import COOKIE
+from serve.edge.idempotency_key import IDEMPOTENCY_KEY
 from serve.openapi_examples import complete_examples, show_examples
 from serve.problems import MEDIA_TYPE, Problem
 
@@ -20,6 +21,15 @@ _METHODS = ("get", "put", "post", "patch", "delete")
 _SAFE = "get"
 _API = "/api/v1/"
 _SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"cookie": []}]
+_IDEMPOTENCY_KEY = {
+    "name": IDEMPOTENCY_KEY,
+    "in": "header",
+    "required": False,
+    "description": "A text of your own for this one change: sent again with it, it is not done "
+    "again, but answered as the first time.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    "example": "4f5c0f6e-2f3b-4a58-9b1a-0e6b7a9d9c11",
+}
 _SCHEMES = {
     "bearer": {
         "type": "http",
@@ -43,14 +53,17 @@ _DETAILS = {
     HTTPStatus.PRECONDITION_FAILED: "It is not as it was when you read it: read it again.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "query.limit: Input should be greater than or equal to 1",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests: wait, then go on.",
+    HTTPStatus.REQUEST_TIMEOUT: "The request body did not come in time.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body has more than 1048576 bytes.",
     HTTPStatus.SERVICE_UNAVAILABLE: "Kafka does not answer: see that it runs.",
+    HTTPStatus.GATEWAY_TIMEOUT: "No answer within 30 s.",
 }
 _TAGS = {
     "sensors": "What is known of each sensor, and the labels that people give it.",
     "sessions": "When sensors were in use, and what they measured then.",
     "pipelines": "What runs, how far behind, and whether anything was lost.",
     "models": "The versions in the model store, and which of them serves.",
-    "log-in": "Who asks.",
+    "log-in": "Who asks, what they may do, and what was changed by whom.",
     "health": "Whether the service works.",
 }
 
@@ -107,11 +120,12 @@ def _complete(operation: dict[str, Any], path: str, method: str, *, is_open: boo
         answers.setdefault("429", {})
         if path.startswith(_API):
             answers.setdefault("503", {})
+            answers.setdefault("504", {})
     if method != _SAFE:
-        answers.setdefault("403", {})
-        answers.setdefault("409", {})
-    if "requestBody" in operation:
-        answers.setdefault("400", {})
+        # What the layers before every change answer: its body, its Idempotency-Key, its subject.
+        for status in ("400", "403", "408", "409", "413", "422"):
+            answers.setdefault(status, {})
+        operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
     for status, answer in answers.items():
         if int(status) >= HTTPStatus.BAD_REQUEST and not _has_own_model(answer):
             _describe(answer, HTTPStatus(int(status)))

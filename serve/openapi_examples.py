@@ -20,7 +20,8 @@ def show_examples(operation: Mapping[str, Any], schemas: Schemas) -> None:
     ]
     for part in (operation.get("requestBody", {}), *answers):
         for content in part.get("content", {}).values():
-            examples = _resolved(content.get("schema", {}), schemas).get("examples")
+            schema = _resolved(content.get("schema", {}), schemas)
+            examples = schema.get("examples") or [each for each in (schema.get("example"),) if each]
             if examples and not {"example", "examples"} & content.keys():
                 content["example"] = examples[0]
 

@@ -59,7 +59,7 @@ class ProblemResponse(JSONResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
-        content = json.loads(self.body)
+        content = json.loads(bytes(self.body))
         content.setdefault("instance", quote(scope["path"], safe="/%:@!$&'()*+,;=~"))
         self.body = self.render(content)
         self.headers["content-length"] = str(len(self.body))
@@ -115,13 +115,6 @@ def report_problems(app: FastAPI) -> None:
         status = _status_of(error)
         headers = {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
         return problem(status, str(error), headers)
-
-    @app.exception_handler(Exception)
-    async def unforeseen(_: Request, __: Exception) -> Response:
-        # Starlette raises it again, for the log.
-        detail = "This is a fault of imustream: see the log of the api's replica."
-        status = HTTPStatus.INTERNAL_SERVER_ERROR
-        return problem(status, detail)
 
 
 def _status_of(error: ImustreamError) -> HTTPStatus:

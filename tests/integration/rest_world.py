@@ -16,6 +16,7 @@ import numpy as np
 import orjson
 import uvicorn
 from confluent_kafka.admin import AdminClient
+from pydantic import SecretStr
 from serve_clients import Pipeline, bearer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -36,8 +37,10 @@ from pipelines.sinks.sink_offsets import Place, group_of, read_group_marks
 from serve.api import api_app
 from serve.observation import Observation
 from serve.principal import SCOPE_KEY, Principal
+from serve.signing_key import new_key_pem
 from simulator.backlog import payloads
 from simulator.options import FleetOptions
+from tests.conftest import QUICK_TO_REFUSE
 from tests.integration.archive_pipeline import ArchiveInput, archiving
 from tests.integration.counting_pipeline import wait_until
 from tests.session_events import session_event
@@ -68,7 +71,8 @@ def rest_world(base: Settings, folder: Path) -> Iterator[Settings]:
     settings.mongo.database = "rest"
     settings.archive = ArchiveSettings(url=f"file://{folder}/archive", max_staleness_s=0.5)
     settings.models = ModelStoreSettings(url=f"file://{folder}/models")
-    settings.auth.secret = type(settings.mongo.uri)("a secret of more than 32 characters, for us")
+    settings.auth.signing_key = SecretStr(new_key_pem())
+    settings.serve = settings.serve.model_copy(update=QUICK_TO_REFUSE)
     create_topics(settings.kafka)
     ensure_shipped(open_store(settings))
     feed = ArchiveInput(settings, "rest-feed")
