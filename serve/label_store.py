@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 COLLECTION = "sensor_labels"
 _AGE_S = 2.0
 """How old the labels in a list of all sensors may be; what this replica changes shows at once."""
+_PATIENCE_S = 0.25
 _CROSSINGS = 5
 _MOST_SENSORS = 100_000
 
@@ -47,7 +48,7 @@ class LabelStore:
         self._collection = collection
         self._known: dict[str, Labelled] | None = None
         self._asked_s = float("-inf")
-        self._asking = asyncio.Lock()
+        self._asking: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
 
     async def all(self) -> Mapping[str, Labelled] | None:
@@ -55,15 +56,22 @@ class LabelStore:
 
         While MongoDB is away they stay as they were; None where it has never answered.
         """
-        async with self._asking:
-            if time.monotonic() - self._asked_s >= _AGE_S:
-                try:
-                    found = self._collection.find().limit(_MOST_SENSORS)
-                    self._known = {each["_id"]: _labelled(each) async for each in found}
-                except PyMongoError as error:
-                    log.info("MongoDB does not give labels: %s", error)
-                self._asked_s = time.monotonic()
+        if self._asking is None and time.monotonic() - self._asked_s >= _AGE_S:
+            self._asking = asyncio.create_task(self._ask())
+        if self._asking is not None:
+            # Whoever lists sensors does not wait for a MongoDB that is away.
+            await asyncio.wait([self._asking], timeout=_PATIENCE_S)
         return self._known
+
+    async def _ask(self) -> None:
+        try:
+            found = self._collection.find().limit(_MOST_SENSORS)
+            self._known = {each["_id"]: _labelled(each) async for each in found}
+        except PyMongoError as error:
+            log.info("MongoDB does not give labels: %s", error)
+        finally:
+            self._asked_s = time.monotonic()
+            self._asking = None
 
     async def of(self, sensor_id: str) -> Labelled:
         """Return the labels of one sensor as they are now.

@@ -1,9 +1,11 @@
 """Sessions as people are shown them: over REST and on the command line, from the real database."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +19,8 @@ from cluster.setup.paths import ROOT
 from pipelines.settings import Settings
 from pipelines.sinks.session_documents import SESSIONS, SessionEvent, read_event, session_update
 from pipelines.sinks.session_store import SessionStore
+from serve.label_store import COLLECTION, LabelStore
+from serve.mongo import mongo_client
 from serve.principal import Principal, Role
 from serve.problems import report_problems
 from serve.session_reader import SessionReader
@@ -167,8 +171,19 @@ def test_the_command_says_in_one_line_what_is_wrong(settings: Settings) -> None:
     assert since.returncode == 2 and "--since 'soon'" in since.stderr
 
 
+async def _labels_and_seconds(settings: Settings) -> tuple[object, bool]:
+    """What is known of the sensors' labels, and whether that was said at once."""
+    client = mongo_client(settings)
+    store = LabelStore(client[settings.mongo.database][COLLECTION])
+    began_s = time.monotonic()
+    found = await store.all()
+    at_once = time.monotonic() - began_s < 2
+    await client.close()
+    return found, at_once
+
+
 def test_while_mongodb_is_away_the_answer_is_503_and_says_so(
-    servers: Stack, client: TestClient
+    servers: Stack, settings: Settings, client: TestClient
 ) -> None:
     servers.stop("documentdb")
     try:
@@ -177,6 +192,7 @@ def test_while_mongodb_is_away_the_answer_is_503_and_says_so(
             assert answer.status_code == 503
             assert answer.headers["content-type"] == "application/problem+json"
             assert "MongoDB does not give sessions" in answer.json()["detail"]
+        assert asyncio.run(_labels_and_seconds(settings)) == (None, True)
     finally:
         servers.start("documentdb")
     assert len(listed(client)["sessions"]) == 23
