@@ -386,6 +386,19 @@ ASYMMETRIC_ALGORITHMS = frozenset(
 """Algorithms whose verifier cannot sign: a public key used as an HMAC secret would let all in."""
 
 
+class HistorySettings(BaseModel):
+    """What an answer of the API about recorded samples may cost."""
+
+    max_rows: int = Field(
+        20_000_000, ge=1_000, description="Rows that are looked at for one answer; 28 h at 200 Hz."
+    )
+    timeout_s: float = Field(10.0, gt=0, description="How long one answer may be looked for.")
+    max_tail_bytes: int = Field(
+        134_217_728, ge=1_048_576, description="Kafka bytes read for it that are not archived yet."
+    )
+    at_once: int = Field(2, ge=1, description="Such answers looked for at once; others wait.")
+
+
 class AuthSettings(BaseModel):
     """Who gets in: the local issuer's key, an OIDC provider, or both; the token says by whom."""
 
@@ -534,6 +547,7 @@ class Settings(BaseSettings):
     slot: SlotSettings = SlotSettings()
     live: LiveSettings = LiveSettings()
     serve: ServeSettings = ServeSettings()
+    history: HistorySettings = HistorySettings()
     auth: AuthSettings = AuthSettings()
     ray: RaySettings = RaySettings()
     local: LocalSettings = LocalSettings()

@@ -8,14 +8,15 @@ from functools import partial
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 
-import orjson
 from fastapi import FastAPI
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
 from ray import serve
 from ray.serve.schema import ApplicationStatus
 
+from pipelines.archive.object_store import open_store as open_archive
 from pipelines.models import serving_names
+from pipelines.models.store import open_store as open_model_store
 from pipelines.settings import Settings
 from serve import live
 from serve.command_routes import command_routes
@@ -25,6 +26,7 @@ from serve.edge.audit_routes import audit_routes
 from serve.edge.counters import Counters, MemoryCounters
 from serve.edge.layers import add_layers
 from serve.edge.shared_counters import SharedCounters
+from serve.gate import OPEN_PATHS
 from serve.health import (
     Check,
     KafkaCheck,
@@ -35,16 +37,26 @@ from serve.health import (
     pipeline_health,
     readiness,
 )
+from serve.history.reader import HistoryReader
+from serve.history.replay import Replay
+from serve.history.routes import history_routes
 from serve.identity_routes import identity_routes
+from serve.label_store import COLLECTION as LABELS
+from serve.label_store import LabelStore
 from serve.login import login_routes
+from serve.model_reader import ModelReader
+from serve.model_routes import model_routes
 from serve.mongo import mongo_client
 from serve.observation import PIPELINES, Observation
 from serve.one_time import COLLECTION, UsedCodes
+from serve.openapi import complete_openapi, operation_id
 from serve.pages import add_pages
-from serve.pipelines_report import PipelinesReport
+from serve.pipeline_routes import pipeline_routes
 from serve.problems import report_problems
+from serve.sensor_routes import sensor_routes
 from serve.session_reader import SessionReader
 from serve.sessions import session_routes
+from serve.unknown_paths import refuse_unknown_paths
 
 NAME = "api"
 ROUTE_PREFIX = "/"
@@ -54,7 +66,7 @@ _THREADS = 32
 """Questions to servers under way at once. By default there are six on two cores: with Kafka away
 those that wait for it would keep the others from being asked."""
 _DESCRIPTION = (
-    "Sensors, sessions and pipelines of imustream. Every request needs a log-in, but "
+    "Sensors, sessions, pipelines and models of imustream. Every request needs a log-in, but "
     "`/health/live`: the cookie that `imustream link` leads to, or `Authorization: Bearer` with a "
     "token. Live data come over WebSockets, `/ws/raw/{sensor}`, "
     "`/ws/transformed/{sensor}?max_hz=30` and `/ws/aggregated/{sensor}`. Errors are "
@@ -62,33 +74,10 @@ _DESCRIPTION = (
 )
 
 
-class SensorSummary(BaseModel):
-    """What a pipeline knows of a sensor; counts are since it was first seen."""
-
-    model_config = ConfigDict(extra="allow")
-
-    sensor_id: str
-    partition: int
-    state: str
-    boot: int
-    samples: int
-    gaps: int
-    duplicates: int
-    late: int
-    rate_hz: float
-    last_timestamp_us: int
-    last_received_us: int
-    clock_offset_us: int
-
-
-class SensorsReport(BaseModel):
-    """All sensors, in the order of their ids."""
-
-    sensors: list[SensorSummary]
-
-
 class Liveness(BaseModel):
     """That this replica answers."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"live": True}]})
 
     live: bool = True
 
@@ -107,6 +96,11 @@ def api_app(
     mongo = mongo_client(settings)
     database = mongo[settings.mongo.database]
     sessions = SessionReader(settings.mongo)
+    labels = LabelStore(database[LABELS])
+    history = HistoryReader(
+        settings.kafka, settings.history, open_archive(settings), observation.archived_below
+    )
+    replay = Replay(history)
 
     checks: dict[str, Check] = {
         "kafka": KafkaCheck(settings.kafka),
@@ -134,6 +128,7 @@ def api_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=operation_id,
     )
     used = UsedCodes(database[COLLECTION])
     entries = open_audit_log(settings, database)
@@ -144,21 +139,27 @@ def api_app(
     app.include_router(audit_routes(entries))
     app.include_router(identity_routes(settings))
     _add_health(app, checks)
-    _add_reports(app, observation)
+    app.include_router(sensor_routes(observation, labels))
     app.include_router(session_routes(sessions))
     app.include_router(command_routes(settings, mongo))
     app.include_router(device_page_routes(settings))
+    app.include_router(history_routes(settings.history, sessions, replay))
+    app.include_router(pipeline_routes(settings.kafka, observation))
+    app.include_router(model_routes(ModelReader(open_model_store(settings))))
+    refuse_unknown_paths(app)
     add_pages(app)
+    complete_openapi(app, OPEN_PATHS)
     return app
 
 
 def _add_health(app: FastAPI, checks: dict[str, Check]) -> None:
-    @app.get("/health/live", summary="Does this process answer? Open to all")
+    @app.get("/health/live", tags=["health"], summary="Does this process answer? Open to all")
     async def health_live() -> Liveness:
         return Liveness()
 
     @app.get(
         "/health/ready",
+        tags=["health"],
         summary="Which parts are ready?",
         responses={HTTPStatus.SERVICE_UNAVAILABLE: {"model": Readiness}},
     )
@@ -167,17 +168,6 @@ def _add_health(app: FastAPI, checks: dict[str, Check]) -> None:
         if not found.ready:
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
         return found
-
-
-def _add_reports(app: FastAPI, observation: Observation) -> None:
-    @app.get("/api/v1/sensors", summary="All sensors", response_model=SensorsReport)
-    async def sensors() -> Response:
-        found = await asyncio.to_thread(observation.sensors)
-        return Response(orjson.dumps({"sensors": found}), media_type="application/json")
-
-    @app.get("/api/v1/pipelines", summary="All pipelines: slots, lag, rates, last commit")
-    async def pipelines() -> PipelinesReport:
-        return PipelinesReport(pipelines=await asyncio.to_thread(observation.pipelines))
 
 
 def _pipeline_check(observation: Observation, name: str) -> Check:

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 
@@ -35,6 +35,14 @@ class PartHealth(BaseModel):
 
 class Readiness(BaseModel):
     """Whether every part is ready."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"ready": True, "parts": {"kafka": {"ready": True, "detail": "1 brokers"}}}
+            ]
+        }
+    )
 
     ready: bool
     parts: dict[str, PartHealth] = Field(description="By name: kafka, mongodb, mqtt, and ours.")

@@ -29,6 +29,19 @@ _NO_STORE = "no-store"
 class Me(BaseModel):
     """Who is logged in; ``sensors`` are patterns, null for all."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "subject": "ada",
+                    "role": "operator",
+                    "sensors": ["wearable-*"],
+                    "expires_us": 1_767_225_600_000_000,
+                }
+            ]
+        }
+    )
+
     subject: str
     role: RoleName
     sensors: list[str] | None
@@ -37,6 +50,12 @@ class Me(BaseModel):
 
 class Ticket(BaseModel):
     """Opens one WebSocket, as in `/ws/raw/imu-1?ticket=...`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"ticket": "eyJhbGciOi...", "expires_us": 1_767_225_600_000_000}]
+        }
+    )
 
     ticket: str
     expires_us: int
@@ -78,6 +97,8 @@ class TokenWish(BaseModel):
 
 class Token(BaseModel):
     """To be sent as `Authorization: Bearer`; it is not shown again."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"token": "eyJhbGciOi..."}]})
 
     token: str
 

@@ -89,6 +89,12 @@ class KafkaView:
         with self._lock:
             return {partition: dict(values) for partition, values in self._states.items()}
 
+    def state_record(self, partition: int, key: bytes) -> bytes | None:
+        """Return one state record, None where there is none; raises as :meth:`state_records`."""
+        self._require_read()
+        with self._lock:
+            return self._states[partition].get(key)
+
     def control(self) -> ControlState:
         """Return what pipeline-control says; raises as :meth:`state_records`."""
         self._require_read()

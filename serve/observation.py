@@ -1,5 +1,6 @@
 """What `api` knows of sensors and pipelines, asked of Kafka."""
 
+import threading
 import time
 from collections.abc import Iterator, Mapping
 
@@ -9,11 +10,14 @@ from pipelines import topics
 from pipelines.control import Alarm, Control, ControlState
 from pipelines.errors import DataError, UnavailableError
 from pipelines.ledger import decode_ledger
-from pipelines.operators.sensor_state import summarize
+from pipelines.operators.sensor_state import KEY_PREFIX, summarize
+from pipelines.partitioner import partition_of
 from pipelines.pipeline_lag import inputs_of
 from pipelines.settings import Settings
 from pipelines.sinks.sink_offsets import Mark, Place
 from serve.end_offsets import EndOffsets
+from serve.flow import FlowReport, RawWritten, flow_report
+from serve.growth import Growth
 from serve.kafka_view import KafkaView
 from serve.pipelines_report import (
     COMMIT_OVERDUE_US,
@@ -23,7 +27,7 @@ from serve.pipelines_report import (
     pipeline_report,
 )
 from serve.sensor_directory import SensorDirectory, Summary
-from serve.sink_view import SinkView
+from serve.sink_view import RATES_OVER_S, SinkView
 
 PIPELINES = (*topics.INPUT_OF, *topics.SINKS)
 """Every pipeline there is, those with a changelog first."""
@@ -45,6 +49,8 @@ class Observation:
         places = {place for inputs in self._inputs.values() for place in inputs}
         self._ends = EndOffsets(settings.kafka, sorted(places))
         self._directory = SensorDirectory(summarize)
+        self._raw = Growth(RATES_OVER_S)
+        self._growing = threading.Lock()
         self.start = self._view.thread.start
         self.stop = self._view.thread.stop
         self.check = self._view.thread.check
@@ -56,6 +62,56 @@ class Observation:
             UnavailableError: Kafka has not been read to its end yet.
         """
         return self._directory.sensors(self._view.state_records())
+
+    def sensor(self, sensor_id: str) -> Summary | None:
+        """Return what is known of one sensor; None where it is not known.
+
+        Raises:
+            UnavailableError: Kafka has not been read to its end yet, or the sensor's state is of
+                another version of imustream.
+        """
+        key, partition = KEY_PREFIX + sensor_id.encode(), partition_of(sensor_id)
+        value = self._view.state_record(partition, key)
+        if value is None:
+            return None
+        try:
+            return {**summarize(key, value), "partition": partition}
+        except DataError as error:
+            raise UnavailableError(str(error)) from None
+
+    def archived_below(self, place: Place) -> int | None:
+        """Return the offset below which all of a partition is archived; None where nothing is.
+
+        It may ask the brokers: not for an event loop.
+
+        Raises:
+            UnavailableError: the brokers have never answered, or say what is none of ours.
+        """
+        try:
+            _, now = self._sinks.marks()
+        except DataError as error:
+            raise UnavailableError(str(error)) from None
+        mark = now.marks[topics.ARCHIVE].get(place)
+        return None if mark is None else mark.next_offset
+
+    def flow(self) -> FlowReport:
+        """Return what flows from the devices to the archive; raises as :meth:`pipeline`."""
+        reports = self.pipelines()
+        try:
+            _, archived, _ = self._progress(topics.ARCHIVE)
+        except DataError:
+            archived = []  # The pipeline's own report says so.
+        return flow_report(reports, self._raw_written(), archived)
+
+    def _raw_written(self) -> RawWritten:
+        try:
+            ends = self._ends.look()
+        except UnavailableError:
+            return RawWritten(None, None)
+        records = sum(end for place, end in ends.items() if place.topic == topics.RAW)
+        with self._growing:
+            self._raw.take(time.monotonic(), records)
+            return RawWritten(records, self._raw.per_s())
 
     def pipelines(self) -> list[PipelineReport]:
         """Return what each pipeline does; raises as :meth:`pipeline`."""

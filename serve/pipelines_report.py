@@ -5,9 +5,9 @@ Pure: what was read, and when, is given to it.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.control import Alarm, Control
 from pipelines.sinks.sink_offsets import Place
@@ -20,9 +20,36 @@ input waiting, no slot is at work on it."""
 _SINGLE_RECORDS = frozenset({RAW, DEAD_LETTERS})
 """Topics that are written outside transactions too."""
 
+_PARTITION: dict[str, Any] = {
+    "topic": "imu-data-all",
+    "partition": 0,
+    "slot": 0,
+    "next_offset": 5_000,
+    "end_offset": 5_003,
+    "lag": 3,
+    "last_commit_us": 1_767_225_600_000_000,
+}
+_PIPELINE: dict[str, Any] = {
+    "name": "sensor-processing",
+    "generation": 3,
+    "slots": 1,
+    "running_slots": 1,
+    "paused": False,
+    "state": "running",
+    "alarm": None,
+    "lag": 3,
+    "records_per_s": 72.5,
+    "samples_per_s": 4_000.0,
+    "last_commit_us": 1_767_225_600_000_000,
+    "counts": {"records": 5_000, "samples": 256_000},
+    "partitions": [_PARTITION],
+}
+
 
 class PartitionReport(BaseModel):
     """One input partition of a pipeline."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_PARTITION]})
 
     topic: str
     partition: int
@@ -38,6 +65,8 @@ class PartitionReport(BaseModel):
 
 class PipelineReport(BaseModel):
     """One pipeline: what is wanted, what runs, how fast, how far behind."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_PIPELINE]})
 
     name: str
     generation: int
@@ -56,6 +85,8 @@ class PipelineReport(BaseModel):
 
 class PipelinesReport(BaseModel):
     """All pipelines."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"pipelines": [_PIPELINE]}]})
 
     pipelines: list[PipelineReport]
 

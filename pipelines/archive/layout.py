@@ -50,11 +50,16 @@ def topic_prefix(topic: str) -> str:
     return f"{topic}/"
 
 
+def hour_prefix(topic: str, hour: int) -> str:
+    """Return what the paths of a topic's files of one hour since the epoch begin with."""
+    day, hour_of_day = str(np.datetime64(hour, "h")).split("T")
+    return f"{topic}/dt={day}/hour={hour_of_day}/"
+
+
 def path_of(file: ArchivedHour) -> str:
     """Return the path of a file below the archive's root."""
     topic, partition, start, end = file.range
-    day, hour = str(np.datetime64(file.hour, "h")).split("T")
-    return f"{topic}/dt={day}/hour={hour}/{topic}+{partition}+{start}-{end}.parquet"
+    return f"{hour_prefix(topic, file.hour)}{topic}+{partition}+{start}-{end}.parquet"
 
 
 def parse_path(path: str) -> ArchivedHour | None:

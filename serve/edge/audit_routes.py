@@ -31,6 +31,28 @@ class AuditEntry(BaseModel):
 class AuditEntries(BaseModel):
     """Some entries, the newest first; ``next_cursor`` is null at the end."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "entries": [
+                        {
+                            "at_us": 1_767_225_600_000_000,
+                            "subject": "ada",
+                            "role": "operator",
+                            "action": "POST",
+                            "path": "/api/v1/pipelines/archive/pause",
+                            "status": 202,
+                            "client": "192.0.2.7",
+                            "request_id": "5f0c2a",
+                        }
+                    ],
+                    "next_cursor": None,
+                }
+            ]
+        }
+    )
+
     entries: list[AuditEntry]
     next_cursor: str | None
 
@@ -42,8 +64,10 @@ def audit_routes(entries: AuditLog) -> APIRouter:
     @router.get("/audit", summary="Who changed what, when, from where")
     async def audit(
         _: Annotated[Principal, Depends(requires(Role.ADMIN))],
-        limit: Annotated[int, Query(ge=1, le=_MOST)] = 100,
-        cursor: Annotated[str | None, Query(max_length=64)] = None,
+        limit: Annotated[int, Query(description="Entries a page.", ge=1, le=_MOST)] = 100,
+        cursor: Annotated[
+            str | None, Query(description="`next_cursor` of the page before.", max_length=64)
+        ] = None,
     ) -> AuditEntries:
         try:
             found = await entries.page(limit, cursor)

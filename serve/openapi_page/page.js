@@ -34,6 +34,15 @@ function table(headings, rows) {
   return element("div", element("table", [head, ...body]), { class: "wide" });
 }
 
+/** A command to be copied; names in braces are to be put in. */
+function commandOf(path, method, described) {
+  const parts = [`curl -H "Authorization: Bearer $TOKEN"`];
+  if (method !== "get") parts.push(`-X ${method.toUpperCase()}`);
+  const body = described.requestBody?.content?.["application/json"]?.example;
+  if (body) parts.push(`--json '${JSON.stringify(body).replaceAll("'", "\\u0027")}'`);
+  return [...parts, `'${location.origin}${path}'`].join(" ");
+}
+
 function operation(path, method, described) {
   const title = element("summary", [
     element("span", method.toUpperCase(), { class: "method" }),
@@ -51,7 +60,7 @@ function operation(path, method, described) {
     typeOf(parameter.schema),
     parameter.description ?? "",
   ]);
-  const command = `curl -H "Authorization: Bearer $TOKEN" ${location.origin}${path}`;
+  const command = commandOf(path, method, described);
   return element("details", [
     title,
     element("p", described.description ?? ""),

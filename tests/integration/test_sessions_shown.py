@@ -1,9 +1,11 @@
 """Sessions as people are shown them: over REST and on the command line, from the real database."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,9 +19,13 @@ from cluster.setup.paths import ROOT
 from pipelines.settings import Settings
 from pipelines.sinks.session_documents import SESSIONS, SessionEvent, read_event, session_update
 from pipelines.sinks.session_store import SessionStore
+from serve.label_store import COLLECTION, LabelStore
+from serve.mongo import mongo_client
+from serve.principal import Principal, Role
 from serve.problems import report_problems
 from serve.session_reader import SessionReader
 from serve.sessions import session_routes
+from tests.integration.rest_world import as_principal
 from tests.session_events import START_US, session_event
 
 UNUSUAL = "Ärmel 7?&%"
@@ -50,7 +56,8 @@ def client(settings: Settings) -> Iterator[TestClient]:
     app = FastAPI()
     report_problems(app)
     app.include_router(session_routes(SessionReader(settings.mongo)))
-    with TestClient(app) as client:
+    everybody = Principal("tests", Role.VIEWER, None, 2e9)
+    with TestClient(as_principal(app, everybody)) as client:
         yield client
 
 
@@ -65,7 +72,7 @@ def test_the_session_that_started_last_comes_first(client: TestClient) -> None:
     body = listed(client)
     starts = [session["start_us"] for session in body["sessions"]]
     assert len(starts) == 23 and starts == sorted(starts, reverse=True)
-    assert body["next"] is None
+    assert body["next_cursor"] is None
     assert body["sessions"][0] == session_event("s2", 2, 30)
 
 
@@ -76,7 +83,11 @@ def test_sessions_are_filtered_by_sensor_state_and_start(client: TestClient) -> 
     assert len(listed(client, sensor=UNUSUAL)["sessions"]) == 1
     since_us = START_US + 10 * 3_600_000_000
     assert len(listed(client, since_us=since_us)["sessions"]) == 12
-    assert listed(client, sensor="nobody") == {"sessions": [], "next": None}
+    assert listed(client, sensor="nobody") == {
+        "sessions": [],
+        "next_cursor": None,
+        "next": None,
+    }
 
 
 @pytest.mark.parametrize("limit", [1, 7, 22, 23])
@@ -88,7 +99,7 @@ def test_the_pages_hold_every_session_once_in_order(client: TestClient, limit: i
         page = listed(client, limit=limit, **({"cursor": cursor} if cursor else {}))
         assert len(page["sessions"]) <= limit
         found += [session["session_id"] for session in page["sessions"]]
-        cursor = page["next"]
+        cursor = page["next_cursor"]
         if cursor is None:
             break
     assert found == whole
@@ -160,8 +171,19 @@ def test_the_command_says_in_one_line_what_is_wrong(settings: Settings) -> None:
     assert since.returncode == 2 and "--since 'soon'" in since.stderr
 
 
+async def _labels_and_seconds(settings: Settings) -> tuple[object, bool]:
+    """What is known of the sensors' labels, and whether that was said at once."""
+    client = mongo_client(settings)
+    store = LabelStore(client[settings.mongo.database][COLLECTION])
+    began_s = time.monotonic()
+    found = await store.all()
+    at_once = time.monotonic() - began_s < 2
+    await client.close()
+    return found, at_once
+
+
 def test_while_mongodb_is_away_the_answer_is_503_and_says_so(
-    servers: Stack, client: TestClient
+    servers: Stack, settings: Settings, client: TestClient
 ) -> None:
     servers.stop("documentdb")
     try:
@@ -170,6 +192,7 @@ def test_while_mongodb_is_away_the_answer_is_503_and_says_so(
             assert answer.status_code == 503
             assert answer.headers["content-type"] == "application/problem+json"
             assert "MongoDB does not give sessions" in answer.json()["detail"]
+        assert asyncio.run(_labels_and_seconds(settings)) == (None, True)
     finally:
         servers.start("documentdb")
     assert len(listed(client)["sessions"]) == 23

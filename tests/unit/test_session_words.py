@@ -1,41 +1,48 @@
-"""Cursors lead on and no further; spans and times of sessions as people write them."""
+"""What a query of sessions asks MongoDB for; spans and times of sessions as people write them."""
+
+import re
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.session_lines import cells, facts, since_us
-from pipelines.errors import ConfigurationError, DataError
-from serve.session_query import SessionQuery, conditions, cursor_after, read_cursor
+from pipelines.errors import ConfigurationError
+from serve.principal import Principal, Role
+from serve.session_query import SessionQuery, conditions
 from tests.session_events import START_US, session_event
 
 HOUR_US = 3_600_000_000
 
 
-@given(st.integers(-(2**62), 2**62), st.text(min_size=1, max_size=128))
-@example(-(2**62), "\U0001f3c3" * 128)
-def test_a_cursor_leads_back_to_the_session_it_was_made_of(start_us: int, session_id: str) -> None:
-    session = {"start_us": start_us, "session_id": session_id}
-    assert read_cursor(cursor_after(session)) == (start_us, session_id)
-
-
-@given(st.text(max_size=60))
-def test_any_other_text_is_refused_as_a_cursor(text: str) -> None:
-    try:
-        start_us, session_id = read_cursor(text)
-    except DataError as error:
-        assert "leave it out" in str(error)
-    else:
-        assert isinstance(start_us, int) and isinstance(session_id, str)
-
-
 def test_a_query_asks_for_what_it_names_alone() -> None:
     assert conditions(SessionQuery()) == {}
     assert conditions(SessionQuery("a", "open", 5)) == {
-        "session.sensor_id": "a",
-        "session.state": "open",
-        "session.start_us": {"$gte": 5},
+        "$and": [
+            {"session.sensor_id": "a"},
+            {"session.state": "open"},
+            {"session.start_us": {"$gte": 5}},
+        ]
     }
+
+
+def test_a_span_asks_for_the_sessions_that_took_place_in_it_or_partly() -> None:
+    assert conditions(SessionQuery(from_us=5, to_us=9)) == {
+        "$and": [{"session.end_us": {"$gt": 5}}, {"session.start_us": {"$lt": 9}}]
+    }
+
+
+@given(st.lists(st.text("ab.*?(", max_size=4), max_size=3), st.text("ab.(", max_size=4))
+def test_who_may_see_some_sensors_is_given_the_sessions_of_those(
+    patterns: list[str], sensor_id: str
+) -> None:
+    (asked,) = conditions(SessionQuery(within=tuple(patterns)))["$and"]
+    found = False
+    for one in asked["$or"]:
+        wanted = one["session.sensor_id"]
+        found = found or sensor_id in wanted.get("$in", [])
+        found = found or ("$regex" in wanted and bool(re.search(wanted["$regex"], sensor_id)))
+    assert found == Principal("a", Role.VIEWER, tuple(patterns), 0).may_see(sensor_id)
 
 
 @pytest.mark.parametrize(
