@@ -434,7 +434,7 @@ def test_no_log_holds_a_secret(stack: Stack) -> None:
         **_secret_settings(settings),
         **{"code": code, "cookie": cookie, "token": token, "ticket": ticket},
     }
-    assert {"auth.signing_key", "s3.secret_key", "mqtt.password"} <= set(secrets)
+    assert {"auth.signing_key", "s3.secret_key"} <= set(secrets)
     runtime_dir = stack.folder.runtime_dir
     sessions = (ray_folder(runtime_dir) / "session_latest").resolve()
     folders = [stack.folder.path / "logs", sessions / "logs", runtime_dir / "proxy"]
