@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Query
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Depends, HTTPException, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
 from pymongo import AsyncMongoClient
 
 from pipelines.errors import DataError, UnavailableError
@@ -27,9 +27,23 @@ from serve.device_commands import (
     shown,
 )
 from serve.principal import Principal, Role, principal_of, require_sensor, requires
+from serve.problems import declared
+from serve.sensor_path import SensorId
 
 _MOST_A_PAGE = 200
 _PREPARE_RETRY_S = 5.0
+_COMMAND: dict[str, Any] = {
+    "id": "7d1f4c0e5b7f4b0f8a3c5f2f0c0b9a11",
+    "sensor_id": "sensor1",
+    "name": "identify",
+    "arguments": {"seconds": 3},
+    "sent_us": 1_767_225_600_000_000,
+    "expires_us": 1_767_225_660_000_000,
+    "sent_by": "ada",
+    "state": "replied",
+    "reply": {"ok": True, "result": None},
+    "replied_us": 1_767_225_600_300_000,
+}
 
 
 class NewCommand(BaseModel):
@@ -61,6 +75,8 @@ class ReplyReport(BaseModel):
 class CommandReport(BaseModel):
     """A command and how far it is; times in microseconds since the epoch."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_COMMAND]})
+
     id: str
     sensor_id: str
     name: str
@@ -78,6 +94,10 @@ class CommandReport(BaseModel):
 
 class CommandsReport(BaseModel):
     """A page of commands, the last sent first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"commands": [_COMMAND], "next_cursor": None}]}
+    )
 
     commands: list[CommandReport]
     next_cursor: str | None = Field(description="The `cursor` of the next page; null at the end.")
@@ -110,9 +130,14 @@ def command_routes(settings: Settings, mongo: AsyncMongoClient[Any]) -> APIRoute
             for one in commands
         ]
 
-    @router.post("", status_code=HTTPStatus.ACCEPTED, summary="Send a device a command")
-    async def send(
-        sensor_id: str,
+    @router.post(
+        "",
+        status_code=HTTPStatus.ACCEPTED,
+        summary="Send a device a command",
+        responses=declared(404),
+    )
+    async def send_command(
+        sensor_id: SensorId,
         command: NewCommand,
         principal: Annotated[Principal, Depends(requires(Role.OPERATOR))],
     ) -> CommandReport:
@@ -138,9 +163,11 @@ def command_routes(settings: Settings, mongo: AsyncMongoClient[Any]) -> APIRoute
         (report,) = await reports(sensor_id, [document])
         return report
 
-    @router.get("", summary="The commands of a device, the last sent first")
-    async def commands(
-        sensor_id: str,
+    @router.get(
+        "", summary="The commands of a device, the last sent first", responses=declared(404)
+    )
+    async def list_commands(
+        sensor_id: SensorId,
         principal: Annotated[Principal, Depends(principal_of)],
         limit: Annotated[int, Query(description="Commands a page.", ge=1, le=_MOST_A_PAGE)] = 50,
         cursor: Annotated[
@@ -156,9 +183,11 @@ def command_routes(settings: Settings, mongo: AsyncMongoClient[Any]) -> APIRoute
             next_cursor=str(found[-1]["sent_us"]) if len(found) == limit else None,
         )
 
-    @router.get("/{id}", summary="One command")
-    async def command(
-        sensor_id: str, id: str, principal: Annotated[Principal, Depends(principal_of)]
+    @router.get("/{id}", summary="One command", responses=declared(404))
+    async def get_command(
+        sensor_id: SensorId,
+        id: Annotated[str, Path(description="The command's id.", max_length=64)],
+        principal: Annotated[Principal, Depends(principal_of)],
     ) -> CommandReport:
         _require(principal, sensor_id)
         found = await store.find(sensor_id, id)

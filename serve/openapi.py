@@ -63,6 +63,7 @@ _TAGS = {
     "sessions": "When sensors were in use, and what they measured then.",
     "pipelines": "What runs, how far behind, and whether anything was lost.",
     "models": "The versions in the model store, and which of them serves.",
+    "commands": "What devices are told to do, and what they answered.",
     "log-in": "Who asks, what they may do, and what was changed by whom.",
     "health": "Whether the service works.",
 }

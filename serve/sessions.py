@@ -75,14 +75,11 @@ class SessionsReport(BaseModel):
     """A page of sessions, the one that started last first."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"sessions": [_SESSION], "next_cursor": None, "next": None}]
-        }
+        json_schema_extra={"examples": [{"sessions": [_SESSION], "next_cursor": None}]}
     )
 
     sessions: list[SessionSummary]
     next_cursor: str | None = Field(description="The `cursor` of the next page; null at the end.")
-    next: str | None = Field(description="The same, as it was called first.", deprecated=True)
 
 
 def session_routes(reader: SessionReader) -> APIRouter:
@@ -121,8 +118,7 @@ def session_routes(reader: SessionReader) -> APIRouter:
         )
         page = await reader.page(query)
         shown = [each for each in page.sessions if principal.may_see(each["sensor_id"])]
-        body = {"sessions": shown, "next_cursor": page.next, "next": page.next}
-        return SessionsReport.model_validate(body)
+        return SessionsReport.model_validate({"sessions": shown, "next_cursor": page.next})
 
     @router.get(
         "/{session_id}",

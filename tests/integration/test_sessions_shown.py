@@ -86,7 +86,6 @@ def test_sessions_are_filtered_by_sensor_state_and_start(client: TestClient) -> 
     assert listed(client, sensor="nobody") == {
         "sessions": [],
         "next_cursor": None,
-        "next": None,
     }
 
 
