@@ -45,7 +45,7 @@ from tests.integration.archive_pipeline import ArchiveInput, archiving
 from tests.integration.counting_pipeline import wait_until
 from tests.session_events import session_event
 
-SENSOR = "Ärmel 7?&%-1"
+SENSOR = "Ärmel 7&%-1"
 PLACE = partition_of(SENSOR)
 RATE_HZ = 200
 ARCHIVED_S = 64

@@ -98,6 +98,7 @@ def test_a_sensor_is_found_by_its_id_whatever_letters_it_has(client: httpx.Clien
     assert [each["sensor_id"] for each in listed["sensors"]] == [SENSOR]
     assert listed["next_cursor"] is None and listed["labels_known"]
     assert got(client, SENSORS, q="nobody")["sensors"] == []
+    assert "'a?b'" in refused(client.get(f"{SENSORS}/a%3Fb"), 404)["detail"]
 
 
 @pytest.mark.parametrize(
