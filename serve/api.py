@@ -68,9 +68,9 @@ those that wait for it would keep the others from being asked."""
 _DESCRIPTION = (
     "Sensors, sessions, pipelines and models of imustream. Every request needs a log-in, but "
     "`/health/live`: the cookie that `imustream link` leads to, or `Authorization: Bearer` with a "
-    "token. Live data come over WebSockets, `/ws/raw/{sensor}`, "
-    "`/ws/transformed/{sensor}?max_hz=30` and `/ws/aggregated/{sensor}`. Errors are "
-    "`application/problem+json`."
+    "token. Live data come over WebSockets: `/ws`, where a client subscribes, or one stream such "
+    "as `/ws/transformed/{sensor}?max_hz=30`; docs/websocket-protocol.md is their protocol. "
+    "Errors are `application/problem+json`."
 )
 
 

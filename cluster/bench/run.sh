@@ -20,6 +20,11 @@ echo "latency, 1,000 sensors x 200 Hz, three runs"
 for _ in 1 2 3; do
   $imustream bench latency --sensors 1000 --seconds 30 --watch 50 --json
 done
+echo "1,000 WebSocket clients on one sensor, and on 1,000 sensors"
+$imustream bench live --clients 1000 --sensors 1 --json
+for rate in 20 200; do
+  $imustream bench live --clients 1000 --sensors 1000 --rate $rate --json
+done
 echo "recovery after SIGKILL"
 $imustream bench recovery --json
 for slots in 1 2; do
