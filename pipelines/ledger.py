@@ -6,7 +6,7 @@ LEDGER_KEY = b"ledger"
 SNAPSHOT_KEY = b"snapshot"
 
 
-class Ledger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Ledger(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a pipeline did with one input partition, as of ``next_offset``.
 
     Its form is ``schemas/ledger.schema.json``; times are microseconds since the epoch.
@@ -21,6 +21,7 @@ class Ledger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     committed_us: int
     code_version: str
     counts: dict[str, int]
+    redrive_offset: int = 0
 
 
 class Snapshot(msgspec.Struct, frozen=True):
