@@ -27,13 +27,14 @@ class Ledger(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 class Snapshot(msgspec.Struct, frozen=True):
     """Written in one transaction with the state records: they hold the state before ``offset``.
 
-    ``counts`` are the operator's counts at that same point; ``rules`` are the settings it ran
-    under, as :attr:`pipelines.operators.operator.Operator.rules` names them.
+    ``counts`` are the operator's counts at that same point; ``rules`` and ``replay_settings`` are
+    the settings it ran under, as :class:`pipelines.operators.operator.Operator` names them.
     """
 
     offset: int
     counts: dict[str, int]
     rules: str = ""
+    replay_settings: str = ""
 
 
 _ENCODER = msgspec.json.Encoder()

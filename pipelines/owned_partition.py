@@ -73,9 +73,15 @@ class OwnedPartition(Generic[State]):
         self._operator = operator
         self._identity = identity
         self.partition = partition
+        # What was committed since a snapshot is replayed under the settings of then; so the first
+        # transaction under others must hold a snapshot.
+        self._replayed_by = operator
+        self._must_snapshot = saved.snapshot is None
         if saved.snapshot is None:
             self._state = operator.new_state(partition)
         else:
+            self._replayed_by = operator.as_of(saved.snapshot.replay_settings)
+            self._must_snapshot = saved.snapshot.replay_settings != operator.replay_settings
             self._require_same_rules(saved.snapshot.rules)
             self._state = operator.restore(partition, saved.records.items(), saved.snapshot.counts)
         self._ledger = saved.ledger or Ledger(
@@ -98,7 +104,6 @@ class OwnedPartition(Generic[State]):
             for name in _COUNT_OF.values()
             if name in self._ledger.counts
         }
-        self._redriven_unsaved = False
 
     @property
     def replaying(self) -> bool:
@@ -114,10 +119,10 @@ class OwnedPartition(Generic[State]):
     def must_save(self) -> bool:
         """Whether the next transaction must hold a snapshot.
 
-        The operator may ask for it. So does a redrive: a replay steps the input alone, and so must
-        begin behind it.
+        The operator may ask for it. So do the first transaction under changed settings, and a
+        redrive: a replay steps the input alone, by one set of settings, and must begin behind.
         """
-        return self._redriven_unsaved or self._operator.must_save(self._state)
+        return self._must_snapshot or self._operator.must_save(self._state)
 
     def replay(self, batch: InputBatch) -> tuple[State, InputBatch] | None:
         """Take in what had been committed before, and return the rest for the operator to step.
@@ -128,7 +133,7 @@ class OwnedPartition(Generic[State]):
         if self.replaying:
             known, fresh = split(batch, self.next_offset)
             if known is not None:
-                self._operator.step(self._state, known)
+                self._replayed_by.step(self._state, known)
                 self.position = int(known.offsets[-1]) + 1
         if fresh is None:
             return None
@@ -175,12 +180,12 @@ class OwnedPartition(Generic[State]):
         )
         records = self._redriven.take_changes()
         if with_snapshot:
-            self._redriven_unsaved = False
+            self._must_snapshot = False
             records.extend(self._operator.changes(self._state))
             self._ledger = replace(self._ledger, snapshot_offset=self.next_offset)
-            records.append(
-                (SNAPSHOT_KEY, encode(Snapshot(self.next_offset, counts, self._operator.rules)))
-            )
+            operator = self._operator
+            snapshot = Snapshot(self.next_offset, counts, operator.rules, operator.replay_settings)
+            records.append((SNAPSHOT_KEY, encode(snapshot)))
         records.append(self._ledger_record(committed_us))
         return records
 
@@ -196,7 +201,7 @@ class OwnedPartition(Generic[State]):
         outputs = self._operator.redrive(self._state, request, self.next_offset)
         after = self._operator.counts(self._state)
         self._redriven.add(request.letter)
-        self._redriven_unsaved = True
+        self._must_snapshot = True
         made = {name: n - before[name] for name, n in after.items() if n != before[name]}
         header = (REDRIVE_OF, b"%d" % request.letter)
         return [

@@ -61,6 +61,7 @@ class MlInference:
     input_topic = topics.TRANSFORMED
     changelog_topic = topics.ML_INFERENCE_CHANGELOG
     redrives = False
+    replay_settings = ""
 
     def __init__(
         self,
@@ -91,6 +92,10 @@ class MlInference:
     ) -> InferenceState:
         """Return the state that `changes` wrote as ``records`` when `counts` were ``counts``."""
         return InferenceState.restored(partition, records, counts)
+
+    def as_of(self, _replay_settings: str) -> "MlInference":
+        """Return itself: a change of its settings changes no prediction of before."""
+        return self
 
     def redrive(
         self, state: InferenceState, request: RedriveRequest, at_offset: int

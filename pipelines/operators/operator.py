@@ -33,6 +33,13 @@ class Operator(Protocol[State]):
         """The settings that shape its state, in words; state of other rules is not taken over."""
 
     @property
+    def replay_settings(self) -> str:
+        """The other settings that its results depend on: they may change, but in no replay."""
+
+    def as_of(self, replay_settings: str) -> "Operator[State]":
+        """Return the operator as it was under these settings, to replay what it did then."""
+
+    @property
     def redrives(self) -> bool:
         """Whether it takes its dead letters in again, by `redrive`."""
 
@@ -78,6 +85,7 @@ class PartitionByPartition(Generic[State]):
     """What an operator says that looks at one partition at a time and can always be replayed."""
 
     rules = ""
+    replay_settings = ""
     redrives = False
 
     def step(self, state: State, batch: InputBatch) -> list[Output]:
@@ -87,6 +95,10 @@ class PartitionByPartition(Generic[State]):
     def step_all(self, turns: Sequence[tuple[State, InputBatch]]) -> list[list[Output]]:
         """Step one partition after the other."""
         return [self.step(state, batch) for state, batch in turns]
+
+    def as_of(self, _replay_settings: str) -> Operator[State]:
+        """Return itself: its results depend on nothing else."""
+        return self  # type: ignore[return-value]  # the operator, of which this is a part
 
     def redrive(self, state: State, request: RedriveRequest, at_offset: int) -> list[Output]:
         """Take in a dead letter again, as :meth:`Operator.redrive` says."""

@@ -3,6 +3,7 @@
 imu-data-all -> sensor-data-transformed, sensor-data-aggregated, dead-letters.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -40,6 +41,15 @@ GUARD_TICKS: Final = 5
 """Seconds over which the flood guard counts a sensor's failing frames."""
 
 _SAMPLES_CLIPPED: Final = COUNTS.index("samples_clipped")
+_REPLAYED: Final = {
+    "max_future_s",
+    "silence_ticks",
+    "forget_ticks",
+    "stop_share",
+    "stop_min_sensors",
+}
+"""Settings that an operator may mend while sensors send."""
+
 _ARROW: Final[Headers] = [(topics.CONTENT_TYPE, topics.ARROW_TYPE.encode())]
 _JSON: Final[Headers] = [(topics.CONTENT_TYPE, topics.JSON_TYPE.encode())]
 _TICK: Final[Headers] = [(topics.CONTENT_TYPE, topics.TICK_TYPE.encode())]
@@ -60,6 +70,16 @@ class SensorProcessing(PartitionByPartition[PartitionState]):
         self.rules = (
             f"sample_rate_hz={settings.sample_rate_hz:g} window_s={settings.window_s:g} "
             f"lateness_s={settings.lateness_s:g}"
+        )
+        self.replay_settings = settings.model_dump_json(include=_REPLAYED)
+
+    def as_of(self, replay_settings: str) -> "SensorProcessing":
+        """Return the operator under the settings that a snapshot names, to replay from there."""
+        if replay_settings in ("", self.replay_settings):
+            return self
+        changed = json.loads(replay_settings)
+        return SensorProcessing(
+            self._settings.model_copy(update=changed), self._code_version.decode()
         )
 
     def new_state(self, partition: int) -> PartitionState:
@@ -146,7 +166,9 @@ class SensorProcessing(PartitionByPartition[PartitionState]):
         refused = [(int(data[i]), span) for i, span in table.dead]
         for frame in np.flatnonzero(verdicts != TAKEN).tolist():
             payload = int(np.searchsorted(table.first_frame, frame, side="right")) - 1
-            refused.append((int(data[payload]), _refused_frame(table, payload, frame, verdicts)))
+            record = int(data[payload])
+            lead_us = int(table.timestamp_us[frame] - batch.received_us[record])
+            refused.append((record, self._refused_frame(table, payload, frame, verdicts, lead_us)))
         refused.sort(key=lambda item: (item[0], item[1].start))
         return [
             dead_letter(
@@ -161,6 +183,29 @@ class SensorProcessing(PartitionByPartition[PartitionState]):
             )
             for record, span in refused
         ]
+
+    def _refused_frame(
+        self,
+        table: FrameTable,
+        payload: int,
+        frame: int,
+        verdicts: npt.NDArray[np.uint8],
+        lead_us: int,
+    ) -> DeadSpan:
+        at = int(table.payload_start[payload])
+        start, end = int(table.start[frame]) - at, int(table.end[frame]) - at
+        if verdicts[frame] == IMPLAUSIBLE:
+            # The bound may be raised later; the letter says which one held.
+            detail = f"timestamp {table.timestamp_us[frame]} us is too far ahead of its reception: "
+            detail += f"{lead_us} us, and {self._rules.max_future_us} us are allowed"
+            return DeadSpan(start, end, IMPLAUSIBLE_TIMESTAMP, detail)
+        if verdicts[frame] == OUTLIVED:
+            detail = f"sample {table.base[frame]} at {table.timestamp_us[frame]} us is of a boot "
+            detail += "that the sensor has left behind: backfill takes it in where it was sent"
+            return DeadSpan(start, end, TOO_OLD, detail)
+        assert verdicts[frame] == BELOW_FLOOR
+        detail = f"sample {table.base[frame]} is older than all sample numbers still kept"
+        return DeadSpan(start, end, TOO_OLD, detail)
 
 
 def rules_of(settings: ProcessingSettings) -> Rules:
@@ -282,20 +327,3 @@ def _windows(state: PartitionState, closed: npt.NDArray[np.void], window_us: int
 def _by_sensor(window: Output) -> tuple[bytes, bytes]:
     """Order what one tick closed by sensor, since rows are given in another order each start."""
     return window.key or b"", window.value
-
-
-def _refused_frame(
-    table: FrameTable, payload: int, frame: int, verdicts: npt.NDArray[np.uint8]
-) -> DeadSpan:
-    at = int(table.payload_start[payload])
-    start, end = int(table.start[frame]) - at, int(table.end[frame]) - at
-    if verdicts[frame] == IMPLAUSIBLE:
-        detail = f"timestamp {table.timestamp_us[frame]} us is too far ahead of its reception"
-        return DeadSpan(start, end, IMPLAUSIBLE_TIMESTAMP, detail)
-    if verdicts[frame] == OUTLIVED:
-        detail = f"sample {table.base[frame]} at {table.timestamp_us[frame]} us is of a boot that "
-        detail += "the sensor has left behind: backfill takes it in where it was sent"
-        return DeadSpan(start, end, TOO_OLD, detail)
-    assert verdicts[frame] == BELOW_FLOOR
-    detail = f"sample {table.base[frame]} is older than all sample numbers still kept"
-    return DeadSpan(start, end, TOO_OLD, detail)

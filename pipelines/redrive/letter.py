@@ -27,10 +27,12 @@ class Letter(NamedTuple):
     """A letter.
 
     key:        the sensor id as bytes; None where it is not known
-    value:      the bytes that failed
+    value:      the bytes that failed; empty where only the letter's facts are wanted
+    size:       how many they are
     byte_range: where they stood in the source; 0 and their length, where that is not told
     source:     None where they come from no topic of Kafka, or that is not told
-    failed_us:  when they were received, microseconds since the epoch; else when they were written
+    failed_us:  when they were received, microseconds since the epoch; else ``written_us``
+    written_us: when the letter was written, by Kafka
     redrive_of: offset of the letter of which this is another try
     """
 
@@ -38,6 +40,7 @@ class Letter(NamedTuple):
     offset: int
     key: bytes | None
     value: bytes
+    size: int
     reason: str
     detail: str
     pipeline: str
@@ -45,6 +48,7 @@ class Letter(NamedTuple):
     source_text: str
     byte_range: tuple[int, int]
     failed_us: int
+    written_us: int
     code_version: str
     redrive_of: int | None
     headers: Mapping[str, bytes]
@@ -80,6 +84,7 @@ def letter_of(
         offset,
         key,
         value,
+        len(value),
         reason=_text(headers, "reason"),
         detail=_text(headers, "detail"),
         pipeline=_text(headers, "pipeline"),
@@ -87,6 +92,7 @@ def letter_of(
         source_text=_text(headers, "source"),
         byte_range=_byte_range(headers.get("byte-range", b""), len(value)),
         failed_us=timestamp_us if failed_us is None else failed_us,
+        written_us=timestamp_us,
         code_version=_text(headers, "code-version"),
         redrive_of=number_of(headers.get(REDRIVE_OF)),
         headers=headers,

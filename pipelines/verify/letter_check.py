@@ -40,8 +40,12 @@ class LetterCheck:
 
         One of a redrive may be there too because no boot still known is its own.
         """
-        implausible = frame.timestamp_us > record.received_us + self._rules.max_future_us
         letters = self._letters.get((record.offset, frame.start, frame.end))
+        allowed_us = self._rules.max_future_us
+        if letters and letters[0].reason == IMPLAUSIBLE and letters[0].allowed_us is not None:
+            # The setting may have been another one then; the letter must hold to what it says.
+            allowed_us = letters[0].allowed_us
+        implausible = frame.timestamp_us > record.received_us + allowed_us
         if letters is None and not implausible:
             return False
         reason = IMPLAUSIBLE if implausible else TOO_OLD

@@ -1,5 +1,6 @@
 """Dead letters of a pipeline, by the bytes of its input that they hold."""
 
+import re
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
@@ -9,9 +10,15 @@ from pipelines.topics import RAW
 from pipelines.verify.redrives import redrive_of
 from pipelines.verify.streams import record_headers
 
+_ALLOWED = re.compile(rb"(\d{1,18}) us are allowed$")
+
 
 class Letter(NamedTuple):
-    """A dead letter: the record, when it was received, the bytes of it that failed, and why."""
+    """A dead letter: the record, when it was received, the bytes of it that failed, and why.
+
+    ``allowed_us`` is how far ahead of its reception a timestamp might be when it was refused; None
+    where it does not say.
+    """
 
     offset: int
     start: int
@@ -21,6 +28,7 @@ class Letter(NamedTuple):
     value: bytes
     own_offset: int
     failed_us: int
+    allowed_us: int | None = None
 
 
 class LetterStream:
@@ -86,6 +94,7 @@ class LetterStream:
                 message.value() or b"",
                 own,
                 int(headers.get("failed-us", b"")),
+                _allowed_us(headers.get("detail", b"")),
             )
         except ValueError:
             self.malformed.append(own)
@@ -99,3 +108,8 @@ class LetterStream:
             self.strays.append(letter)
         else:
             self._pending.append(letter)
+
+
+def _allowed_us(detail: bytes) -> int | None:
+    found = _ALLOWED.search(detail)
+    return None if found is None else int(found[1])

@@ -47,7 +47,7 @@ class RedrivenPartition:
 
     def restart(self) -> None:
         """Restore what is committed."""
-        operator = SensorProcessing(self.settings, "test")
+        self._operator = operator = SensorProcessing(self.settings, "test")
         identity = SlotIdentity(PIPELINE, 1, 0, 1, "test")
         saved = saved_of("changelog", PARTITION, dict(self.changelog))
         self.owned: OwnedPartition[PartitionState] = OwnedPartition(
@@ -62,8 +62,7 @@ class RedrivenPartition:
         if end > first:
             fresh = owned.replay(batch(self.raw[first:end], first))
             if fresh is not None:
-                operator = SensorProcessing(self.settings, "test")
-                made += operator.step(*fresh)
+                made += self._operator.step(*fresh)
         if not owned.replaying:
             read_to = len(self.logs[topics.DEAD_LETTERS])
             requests = [

@@ -61,28 +61,20 @@ def test_letters_whose_cause_is_mended_are_transformed_once() -> None:
     # What came live goes on where the redriven frames end: nothing is late, no boot is begun.
     assert counts(partition)["samples_late"] == 0
     assert (counts(partition)["boots"], counts(partition)["gaps"]) == (1, 0)
-    partition.settings = STRICT
-    assert account(quarantined()) == (0, 0, 0, account(quarantined())[3])
-
-
-def test_verification_finds_redriven_samples_right() -> None:
-    partition = both_ways()
     assert account(partition) == (0, 0, 0, [])
 
 
-def both_ways() -> RedrivenPartition:
-    """Bytes refused by an older scanner, as their letters say, and redriven between live frames."""
-    partition = RedrivenPartition(MENDED)
-    partition.raw += [record(b"?" + frame_on_time(64 * k)[:-1], b"sensor2") for k in range(5)]
-    partition.raw += [ahead(k) for k in range(10)]
+@pytest.mark.parametrize("snapshot", [True, False])
+def test_settings_mended_after_a_kill_leave_what_was_committed_as_it_was(snapshot: bool) -> None:
+    partition = quarantined()
+    assert counts(partition)["dead_letters"] == 20
+    partition.raw += [ahead(20)]
+    partition.turn(snapshot=snapshot)
+    assert counts(partition)["dead_letters"] == 20
+    partition.restart()
+    partition.raw += [ahead(21)]
     partition.turn()
-    for letter in partition.letters():
-        partition.ask(letter)
-    partition.raw += [ahead(k) for k in range(10, 20)]
-    partition.turn(3)
-    partition.raw += [tick() for _ in range(12)]
-    partition.turn()
-    return partition
+    assert (counts(partition)["dead_letters"], counts(partition)["transformed"]) == (20, 2)
 
 
 def test_a_request_that_is_repeated_changes_nothing() -> None:
@@ -130,6 +122,7 @@ def test_a_redrive_never_ends_the_boot_that_goes_on_now() -> None:
     partition.turn()
     found = counts(partition)
     assert (found["boots"], found["samples_late"], found["redriven"]) == (1, 0, 3)
+    assert account(partition) == (0, 0, 0, [])
 
 
 def test_a_flood_of_letters_that_fail_again_stops_no_pipeline() -> None:
@@ -146,6 +139,41 @@ def test_a_flood_of_letters_that_fail_again_stops_no_pipeline() -> None:
     partition.raw += [tick() for _ in range(10)]
     partition.turn()
     assert counts(partition)["redriven"] == 30
+
+
+def redriven() -> RedrivenPartition:
+    """A partition with three letters redriven before more of the sensor came."""
+    partition = quarantined()
+    for letter in partition.letters()[:3]:
+        partition.ask(letter)
+    partition.turn()
+    partition.raw += [ahead(k) for k in range(20, 25)]
+    partition.turn()
+    assert account(partition) == (0, 0, 0, [])
+    return partition
+
+
+def test_verification_finds_a_redrive_that_was_stepped_twice() -> None:
+    partition = redriven()
+    rows, dead = partition.logs[topics.TRANSFORMED], partition.logs[topics.DEAD_LETTERS]
+    rows.insert(1, rows[0])
+    assert account(partition)[:2] == (0, 64)
+    receipt = next(stored for stored in dead if ("reason", b"redriven") in stored[2])
+    dead.append(receipt)
+    assert account(partition)[1:3] == (64, 1)
+
+
+def test_verification_finds_a_redrive_whose_samples_are_missing() -> None:
+    partition = redriven()
+    del partition.logs[topics.TRANSFORMED][1]
+    assert account(partition)[:2] == (64, 0)
+
+
+def test_verification_finds_a_redrive_that_no_receipt_tells_of() -> None:
+    partition = redriven()
+    dead = partition.logs[topics.DEAD_LETTERS]
+    dead[:] = [stored for stored in dead if ("reason", b"redriven") not in stored[2]]
+    assert account(partition)[2] > 0
 
 
 @pytest.mark.parametrize(
