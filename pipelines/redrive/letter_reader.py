@@ -12,7 +12,7 @@ from pipelines import topics
 from pipelines.changelog import read_changelog
 from pipelines.compacted import reader, until_end
 from pipelines.errors import DataError, UnavailableError
-from pipelines.kafka_clients import transient, unavailable, watermarks
+from pipelines.kafka_clients import Options, transient, unavailable, watermarks
 from pipelines.redrive.choice import LetterChoice
 from pipelines.redrive.letter import Letter, is_letter, letter_of
 from pipelines.redrive.redriven_letters import RedrivenLetters
@@ -25,6 +25,8 @@ MOST_SECONDS: Final = 10.0
 
 _BLOCK: Final = 200
 """Records of a partition read together, on the way from its end to its beginning."""
+_FETCHING: Final[Options] = {"fetch.wait.max.ms": 5}
+"""A fetch that waits at an end holds up the block that is asked for next."""
 _READ: Final = 64
 _WAIT_S: Final = 0.2
 
@@ -50,7 +52,7 @@ class LetterReader:
     def __init__(self, kafka: KafkaSettings) -> None:
         """Make the client; it connects when it is first used."""
         self._kafka = kafka
-        self._consumer: Consumer = reader(kafka, "imustream-dead-letters")
+        self._consumer: Consumer = reader(kafka, "imustream-dead-letters", _FETCHING)
 
     def __enter__(self) -> "LetterReader":
         return self
