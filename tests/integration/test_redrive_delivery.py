@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 from confluent_kafka import TopicPartition
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from starlette.types import ASGIApp, Receive, Scope, Send
 from topic_reader import wait_until
 from typer.testing import CliRunner, Result
 
@@ -29,6 +32,9 @@ from pipelines.redrive.redrive import redrive
 from pipelines.settings import Settings
 from pipelines.verify import verify
 from pipelines.verify.result import VerifyResult
+from serve.dead_letters import dead_letter_routes
+from serve.principal import SCOPE_KEY, Principal, Role
+from serve.problems import report_problems
 from tests.conftest import running_stack
 from tests.unit.frame_building import START_US, TICK, frame_on_time
 
@@ -230,3 +236,60 @@ def test_what_cannot_be_redriven_is_refused_with_the_reason(settings: Settings) 
         strict=True,
     ):
         assert why in refusal.why
+
+
+class Doorkeeper:
+    """Lets everybody in as one principal, as the gate does with a log-in."""
+
+    def __init__(self, app: ASGIApp, principal: Principal) -> None:
+        self._app = app
+        self._principal = principal
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[SCOPE_KEY] = self._principal
+        await self._app(scope, receive, send)
+
+
+def client(settings: Settings, role: Role, sensors: tuple[str, ...] | None = None) -> TestClient:
+    """A client of the routes, logged in with this role and scope."""
+    app = FastAPI()
+    report_problems(app)
+    app.include_router(dead_letter_routes(settings.kafka, lambda: read_redriven(settings.kafka)))
+    app.add_middleware(Doorkeeper, principal=Principal("somebody", role, sensors, 2e9))
+    return TestClient(app, raise_server_exceptions=False)
+
+
+def test_the_api_shows_letters_and_redrives_none_twice(settings: Settings) -> None:
+    api = client(settings, Role.OPERATOR)
+    query = {"reason": "implausible_timestamp", "limit": 5}
+    page = api.get("/api/v1/dead-letters", params=query).json()
+    older = api.get("/api/v1/dead-letters", params=query | {"cursor": page["next_cursor"]}).json()
+    places = [(x["partition"], x["offset"]) for x in page["dead_letters"] + older["dead_letters"]]
+    assert len(set(places)) == 10
+    assert page["reasons"]["implausible_timestamp"] >= 5
+    first = page["dead_letters"][0]
+    assert first["redriven"]
+    place = f"/api/v1/dead-letters/{first['partition']}/{first['offset']}"
+    shown = api.get(place).json()
+    assert shown["headers"]["reason"] == "implausible_timestamp"
+    assert api.get(place + "/payload").content.hex() == shown["payload_hex"]
+    where = {"partition": first["partition"], "offset": first["offset"]}
+    answer = api.post("/api/v1/dead-letters/redrive", json=where)
+    assert (answer.status_code, answer.json()["already"]) == (202, 1)
+    dry = {"reason": "not_a_frame", "dry_run": True}
+    assert api.post("/api/v1/dead-letters/redrive", json=dry).json()["requested"] == 1
+    wrong = api.post("/api/v1/dead-letters/redrive", json={"partition": 1})
+    assert wrong.status_code == 422
+    assert api.get("/api/v1/dead-letters", params={"cursor": "x"}).status_code == 422
+
+
+def test_the_api_shows_each_only_the_letters_of_their_sensors(settings: Settings) -> None:
+    api = client(settings, Role.VIEWER, ("sensor0",))
+    page = api.get("/api/v1/dead-letters", params={"limit": 300}).json()
+    assert {letter["sensor_id"] for letter in page["dead_letters"]} == {"sensor0"}
+    everything = client(settings, Role.VIEWER).get("/api/v1/dead-letters", params={"limit": 300})
+    other = next(x for x in everything.json()["dead_letters"] if x["sensor_id"] != "sensor0")
+    place = f"/api/v1/dead-letters/{other['partition']}/{other['offset']}"
+    assert api.get(place).status_code == 404
+    assert api.get(place + "/payload").status_code == 404
+    assert api.post("/api/v1/dead-letters/redrive", json={"reason": "x"}).status_code == 403
