@@ -95,7 +95,8 @@ class Slot(Generic[State]):
         )
         self._redrives: RedriveFeed | None = None
         if operator.redrives:
-            self._redrives = RedriveFeed(settings.kafka, identity.pipeline, self._topic)
+            most = settings.slot.max_redrives
+            self._redrives = RedriveFeed(settings.kafka, identity.pipeline, self._topic, most)
         self._committer = ThreadPoolExecutor(1, f"commit-{identity.slot}")
         self._under_way: Future[list[TopicPartition]] | None = None
         self._group_offsets_due_s = 0.0

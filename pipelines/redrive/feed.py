@@ -21,9 +21,6 @@ from pipelines.kafka_clients import (
 from pipelines.redrive.request_record import BadRequest, RedriveRequest, is_request, read_request
 from pipelines.settings import KafkaSettings
 
-MOST_A_TURN: Final = 64
-"""Requests that a turn takes: some 10 ms of work, so that live data hardly wait for a redrive."""
-
 _READ: Final = 1_024
 _PREFETCH_KB: Final = 8 * 1024
 _IDLE_FETCH_MS: Final = 500
@@ -46,8 +43,9 @@ class Asked(NamedTuple):
 class RedriveFeed:
     """Reads on from where :meth:`begin` says; not for use by several threads."""
 
-    def __init__(self, kafka: KafkaSettings, pipeline: str, input_topic: str) -> None:
-        """Make the client."""
+    def __init__(self, kafka: KafkaSettings, pipeline: str, input_topic: str, most: int) -> None:
+        """Make the client; ``most`` is how many requests :meth:`take` gives at once."""
+        self._most = most
         self._kafka = kafka
         self._pipeline = pipeline.encode()
         self._input_topic = input_topic
@@ -91,7 +89,7 @@ class RedriveFeed:
         requests: dict[int, list[Request]] = {}
         read_to: dict[int, int] = {}
         count = 0
-        while self._pending and count < MOST_A_TURN:
+        while self._pending and count < self._most:
             message = self._pending.popleft()
             error = message.error()
             if error is not None:
