@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from pipelines.frame_scanner import FrameSpan, scan_payload
+from pipelines.frame_scanner import FrameSpan
+from pipelines.payload_scanner import scan_any
 from pipelines.redrive.letter import Letter
 from pipelines.redrive.redrive import RedriveReport
 
@@ -57,9 +58,9 @@ def hexdump(value: bytes, most: int = SHOWN_BYTES) -> Iterator[str]:
         yield f"... {len(value) - most} more bytes; see `imustream dead-letters export`"
 
 
-def scanned(value: bytes) -> Iterator[str]:
+def scanned(value: bytes, sample_rate_hz: float) -> Iterator[str]:
     """Yield what the scanner of today says about the bytes."""
-    frames, dead = scan_payload(value)
+    frames, dead = scan_any(value, sample_rate_hz)
     said = [(frame.start, frame.end, _good(frame)) for frame in frames]
     said += [(span.start, span.end, f"{span.reason}, {span.detail}") for span in dead]
     for start, end, words in sorted(said):

@@ -20,8 +20,8 @@ from pipelines.models.store import open_store as open_model_store
 from pipelines.settings import Settings
 from serve import live
 from serve.command_routes import command_routes
-from serve.device_page_routes import device_page_routes
 from serve.dead_letters import dead_letter_routes
+from serve.device_page_routes import device_page_routes
 from serve.edge.audit_log import open_audit_log
 from serve.edge.audit_routes import audit_routes
 from serve.edge.counters import Counters, MemoryCounters

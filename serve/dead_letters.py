@@ -80,7 +80,7 @@ class LetterReport(LetterFacts):
 
 
 class RedriveAsk(BaseModel):
-    """One letter, or those of a reason, pipeline and sensor."""
+    """One letter; or those of a reason, pipeline and sensor, each of them if none is given."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -103,8 +103,8 @@ class RedriveAsk(BaseModel):
     def _says_which(self) -> "RedriveAsk":
         place = (self.partition is not None, self.offset is not None)
         chosen = self.choice != LetterChoice()
-        if any(place) != all(place) or any(place) == chosen:
-            raise ValueError("give partition and offset, or reason, pipeline or sensor")
+        if any(place) != all(place) or (any(place) and chosen):
+            raise ValueError("give partition and offset of one, or reason, pipeline and sensor")
         return self
 
     @property
@@ -126,7 +126,9 @@ class RedriveAnswer(BaseModel):
 
     matched: int
     requested: int = Field(description="Requests written; in a dry run, those that would be.")
-    redriven: int = Field(description="Stepped again by now.")
+    redriven: int = Field(
+        description="Stepped again by now; in a dry run, those that would be, as `requested`."
+    )
     already: int = Field(description="Redriven before.")
     refusals: int
     pending: int
@@ -253,6 +255,8 @@ def dead_letter_routes(kafka: KafkaSettings, redriven: Redriven) -> APIRouter:
                     dry_run=wanted.dry_run,
                     wait_s=_WAIT_S,
                 )
+            if wanted.dry_run:
+                report.redriven = report.requested
             return RedriveAnswer(**report.as_json(), more=some.more)
 
         return await ask(do)

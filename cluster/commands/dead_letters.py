@@ -65,7 +65,8 @@ def show(
     from pipelines.redrive.letter_reader import LetterReader, read_redriven
     from pipelines.settings import load_settings
 
-    kafka = load_settings().kafka
+    settings = load_settings()
+    kafka = settings.kafka
     partition, offset = place_of(letter)
     with LetterReader(kafka) as reader:
         found = reader.letter(partition, offset)
@@ -82,7 +83,7 @@ def show(
     for line in hexdump(found.value):
         typer.echo(line)
     typer.echo()
-    for line in scanned(found.value):
+    for line in scanned(found.value, settings.processing.sample_rate_hz):
         typer.echo(line)
 
 

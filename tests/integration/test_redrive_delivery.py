@@ -277,7 +277,7 @@ def test_the_api_shows_letters_and_redrives_none_twice(settings: Settings) -> No
     answer = api.post("/api/v1/dead-letters/redrive", json=where)
     assert (answer.status_code, answer.json()["already"]) == (202, 1)
     dry = {"reason": "not_a_frame", "dry_run": True}
-    assert api.post("/api/v1/dead-letters/redrive", json=dry).json()["requested"] == 1
+    assert api.post("/api/v1/dead-letters/redrive", json=dry).json()["redriven"] == 1
     wrong = api.post("/api/v1/dead-letters/redrive", json={"partition": 1})
     assert wrong.status_code == 422
     assert api.get("/api/v1/dead-letters", params={"cursor": "x"}).status_code == 422

@@ -42,7 +42,7 @@ def test_any_record_can_be_shown(headers: dict[str, bytes], value: bytes) -> Non
     assert found.failed_us >= 0
     why_not_redriven(found)
     assert sum(len(line.split("  ")[1].split()) for line in hexdump(value)) == len(value)
-    assert list(scanned(value))
+    assert list(scanned(value, 200.0))
 
 
 @given(st.binary(max_size=30), st.integers(0, 10**9), st.integers(0, 10**17))
@@ -86,7 +86,7 @@ def test_letters_are_chosen_by_reason_pipeline_and_sensor() -> None:
 
 def test_the_bytes_are_shown_with_what_the_scanner_says() -> None:
     value = b"junk" + frame_on_time(0, 3) + frame_on_time(3, 0)
-    lines = list(scanned(value))
+    lines = list(scanned(value, 200.0))
     assert lines[0].startswith("bytes 0-4: not_a_frame, begins with 6a75")
     assert "a good frame of samples 0 to 2 from 2025-10-09" in lines[1]
     assert "a good heartbeat" in lines[2]

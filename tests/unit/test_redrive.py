@@ -1,5 +1,7 @@
 """A dead letter is stepped again once, whatever is asked and whenever the slot dies."""
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -75,6 +77,27 @@ def test_settings_mended_after_a_kill_leave_what_was_committed_as_it_was(snapsho
     partition.raw += [ahead(21)]
     partition.turn()
     assert (counts(partition)["dead_letters"], counts(partition)["transformed"]) == (20, 2)
+
+
+def test_json_of_a_phone_goes_through_again_as_frames_do() -> None:
+    partition = RedrivenPartition(STRICT)
+    for k in range(5):
+        begin_us = START_US + HOUR_US + k * 320_000
+        samples = [
+            {"t_us": begin_us + i * 5_000, "acc": [i / 64, 0.5, 1], "gyro": [0, i, 0]}
+            for i in range(64)
+        ]
+        payload = json.dumps({"samples": samples}).encode()
+        partition.raw.append(record(payload, b"phone", START_US))
+    partition.turn()
+    assert {letter.reason for letter in partition.letters()} == {"implausible_timestamp"}
+    partition.settings = MENDED
+    partition.restart()
+    for letter in partition.letters():
+        partition.ask(letter)
+    partition.turn()
+    assert counts(partition)["transformed"] == 5
+    assert account(partition) == (0, 0, 0, [])
 
 
 def test_a_request_that_is_repeated_changes_nothing() -> None:
