@@ -19,6 +19,7 @@ from pipelines.redrive.redrive import redrive
 from pipelines.redrive.redriven_letters import RedrivenLetters
 from pipelines.settings import KafkaSettings
 from serve.principal import Principal, Role, principal_of, requires
+from serve.problems import declared
 
 Answer = TypeVar("Answer")
 Redriven = Callable[[], dict[int, RedrivenLetters]]
@@ -265,9 +266,7 @@ def dead_letter_routes(kafka: KafkaSettings, redriven: Redriven) -> APIRouter:
 
 
 _BYTES: Final = "application/octet-stream"
-_NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {
-    HTTPStatus.NOT_FOUND: {"description": "There is no such letter."}
-}
+_NOT_FOUND: Final = declared(HTTPStatus.NOT_FOUND)
 _Partition = Annotated[int, Path(ge=0, lt=topics.PARTITIONS)]
 _Offset = Annotated[int, Path(ge=0, le=_BOUND)]
 
