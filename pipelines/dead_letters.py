@@ -18,6 +18,7 @@ def dead_letter(
     payload: bytes,
     source: str,
     failed_us: int,
+    shift: int = 0,
 ) -> Output:
     """Return the dead letter of ``payload[span.start:span.end]``.
 
@@ -29,13 +30,14 @@ def dead_letter(
         payload: the whole payload.
         source: ``topic/partition/offset`` it came from.
         failed_us: when it was received, microseconds since the epoch; operators have no clock.
+        shift: where the payload itself begins in the record at ``source``, if not at its front.
     """
     headers = [
         ("reason", span.reason.encode()),
         ("detail", span.detail.encode()),
         ("pipeline", pipeline.encode()),
         ("source", source.encode()),
-        ("byte-range", b"%d-%d" % (span.start, span.end)),
+        ("byte-range", b"%d-%d" % (shift + span.start, shift + span.end)),
         ("failed-us", b"%d" % failed_us),
         ("code-version", code_version),
         (topics.CONTENT_TYPE, _CONTENT_TYPE),

@@ -6,7 +6,7 @@ LEDGER_KEY = b"ledger"
 SNAPSHOT_KEY = b"snapshot"
 
 
-class Ledger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Ledger(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a pipeline did with one input partition, as of ``next_offset``.
 
     Its form is ``schemas/ledger.schema.json``; times are microseconds since the epoch.
@@ -21,18 +21,20 @@ class Ledger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     committed_us: int
     code_version: str
     counts: dict[str, int]
+    redrive_offset: int = 0
 
 
 class Snapshot(msgspec.Struct, frozen=True):
     """Written in one transaction with the state records: they hold the state before ``offset``.
 
-    ``counts`` are the operator's counts at that same point; ``rules`` are the settings it ran
-    under, as :attr:`pipelines.operators.operator.Operator.rules` names them.
+    ``counts`` are the operator's counts at that same point; ``rules`` and ``replay_settings`` are
+    the settings it ran under, as :class:`pipelines.operators.operator.Operator` names them.
     """
 
     offset: int
     counts: dict[str, int]
     rules: str = ""
+    replay_settings: str = ""
 
 
 _ENCODER = msgspec.json.Encoder()

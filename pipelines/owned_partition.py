@@ -3,6 +3,7 @@
 Pure: the slot brings the records and the time, and produces what comes back.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from msgspec.structs import replace
@@ -12,9 +13,20 @@ from pipelines.changelog import Saved
 from pipelines.errors import PipelineStoppedError
 from pipelines.ledger import LEDGER_KEY, SNAPSHOT_KEY, Ledger, Snapshot, encode
 from pipelines.operators.operator import Operator
-from pipelines.records import InputBatch
+from pipelines.records import InputBatch, Output
+from pipelines.redrive.letter import REDRIVE_OF
+from pipelines.redrive.receipt import Outcome, Receipt, receipt_record
+from pipelines.redrive.redriven_letters import RedrivenLetters
+from pipelines.redrive.request_record import BadRequest, RedriveRequest
 
 State = TypeVar("State")
+
+_COUNT_OF: Mapping[Outcome, str] = {
+    "redriven": "redriven",
+    "repeated": "redrive_repeated",
+    "refused": "redrive_refused",
+}
+"""What the ledger counts of redrives, beside what the operator counts."""
 
 
 class SlotIdentity(NamedTuple):
@@ -42,6 +54,7 @@ class OwnedPartition(Generic[State]):
 
     ``position``:    the first input offset not stepped yet; begin to consume here
     ``next_offset``: the first input offset whose outputs are not committed yet
+    ``redrive_offset``: the first offset of dead-letters not looked at for requests to redrive
     """
 
     def __init__(
@@ -60,9 +73,15 @@ class OwnedPartition(Generic[State]):
         self._operator = operator
         self._identity = identity
         self.partition = partition
+        # What was committed since a snapshot is replayed under the settings of then; so the first
+        # transaction under others must hold a snapshot.
+        self._replayed_by = operator
+        self._must_snapshot = saved.snapshot is None
         if saved.snapshot is None:
             self._state = operator.new_state(partition)
         else:
+            self._replayed_by = operator.as_of(saved.snapshot.replay_settings)
+            self._must_snapshot = saved.snapshot.replay_settings != operator.replay_settings
             self._require_same_rules(saved.snapshot.rules)
             self._state = operator.restore(partition, saved.records.items(), saved.snapshot.counts)
         self._ledger = saved.ledger or Ledger(
@@ -78,6 +97,13 @@ class OwnedPartition(Generic[State]):
         )
         self.position = self._ledger.snapshot_offset
         self.next_offset = self._ledger.next_offset
+        self.redrive_offset = self._ledger.redrive_offset
+        self._redriven = RedrivenLetters(saved.redriven)
+        self._redrive_counts = {
+            name: self._ledger.counts[name]
+            for name in _COUNT_OF.values()
+            if name in self._ledger.counts
+        }
 
     @property
     def replaying(self) -> bool:
@@ -91,8 +117,12 @@ class OwnedPartition(Generic[State]):
 
     @property
     def must_save(self) -> bool:
-        """Whether the operator asks for a snapshot in the next transaction."""
-        return self._operator.must_save(self._state)
+        """Whether the next transaction must hold a snapshot.
+
+        The operator may ask for it. So do the first transaction under changed settings, and a
+        redrive: a replay steps the input alone, by one set of settings, and must begin behind.
+        """
+        return self._must_snapshot or self._operator.must_save(self._state)
 
     def replay(self, batch: InputBatch) -> tuple[State, InputBatch] | None:
         """Take in what had been committed before, and return the rest for the operator to step.
@@ -103,12 +133,32 @@ class OwnedPartition(Generic[State]):
         if self.replaying:
             known, fresh = split(batch, self.next_offset)
             if known is not None:
-                self._operator.step(self._state, known)
+                self._replayed_by.step(self._state, known)
                 self.position = int(known.offsets[-1]) + 1
         if fresh is None:
             return None
         self.position = self.next_offset = int(fresh.offsets[-1]) + 1
         return self._state, fresh
+
+    def redrive(
+        self, requests: Sequence[RedriveRequest | BadRequest], read_to: int, low: int
+    ) -> list[Output]:
+        """Step letters again, each once, and say of each request what became of it.
+
+        Call it only when nothing is to be replayed any more.
+
+        Args:
+            requests: what was read of dead-letters, in order.
+            read_to: the first offset of dead-letters not read yet.
+            low: the first that retention has left there.
+        """
+        assert not self.replaying
+        self._redriven.forget_below(low)
+        outputs: list[Output] = []
+        for request in requests:
+            outputs += self._redrive(request, low)
+        self.redrive_offset = read_to
+        return outputs
 
     def takeover_records(self, committed_us: int) -> list[tuple[bytes, bytes | None]]:
         """Return the ledger as it was, in the name of this slot: it owns the partition now."""
@@ -122,16 +172,69 @@ class OwnedPartition(Generic[State]):
         The records count only if the transaction commits; otherwise drop this object.
         """
         counts = self._operator.counts(self._state)
-        self._ledger = replace(self._ledger, next_offset=self.next_offset, counts=counts)
-        records: list[tuple[bytes, bytes | None]] = []
+        self._ledger = replace(
+            self._ledger,
+            next_offset=self.next_offset,
+            counts=counts | self._redrive_counts,
+            redrive_offset=self.redrive_offset,
+        )
+        records = self._redriven.take_changes()
         if with_snapshot:
+            self._must_snapshot = False
             records.extend(self._operator.changes(self._state))
             self._ledger = replace(self._ledger, snapshot_offset=self.next_offset)
-            records.append(
-                (SNAPSHOT_KEY, encode(Snapshot(self.next_offset, counts, self._operator.rules)))
-            )
+            operator = self._operator
+            snapshot = Snapshot(self.next_offset, counts, operator.rules, operator.replay_settings)
+            records.append((SNAPSHOT_KEY, encode(snapshot)))
         records.append(self._ledger_record(committed_us))
         return records
+
+    def _redrive(self, request: RedriveRequest | BadRequest, low: int) -> list[Output]:
+        if isinstance(request, BadRequest):
+            return [self._receipt(request, "refused", request.why)]
+        if request.letter in self._redriven:
+            return [self._receipt(request, "repeated")]
+        why = self._why_not(request, low)
+        if why:
+            return [self._receipt(request, "refused", why)]
+        before = self._operator.counts(self._state)
+        outputs = self._operator.redrive(self._state, request, self.next_offset)
+        after = self._operator.counts(self._state)
+        self._redriven.add(request.letter)
+        self._must_snapshot = True
+        made = {name: n - before[name] for name, n in after.items() if n != before[name]}
+        header = (REDRIVE_OF, b"%d" % request.letter)
+        return [
+            *(output._replace(headers=[*output.headers, header]) for output in outputs),
+            self._receipt(request, "redriven", counts=made),
+        ]
+
+    def _why_not(self, request: RedriveRequest, low: int) -> str:
+        if request.letter < low:
+            return f"retention has deleted dead-letters/{self.partition} below {low}"
+        if request.letter >= request.offset:
+            return "the letter comes after the request"
+        if request.source_offset >= self.next_offset:
+            return f"its source is not stepped yet: the input is at {self.next_offset}"
+        return ""
+
+    def _receipt(
+        self,
+        request: RedriveRequest | BadRequest,
+        outcome: Outcome,
+        why: str = "",
+        counts: dict[str, int] | None = None,
+    ) -> Output:
+        name = _COUNT_OF[outcome]
+        self._redrive_counts[name] = self._redrive_counts.get(name, 0) + 1
+        receipt = Receipt(
+            request.letter, request.offset, self.next_offset, outcome, why, counts or {}
+        )
+        key = request.key if isinstance(request, RedriveRequest) else None
+        identity = self._identity
+        return receipt_record(
+            receipt, key, identity.pipeline, self.partition, identity.code_version
+        )
 
     def _require_same_rules(self, rules: str) -> None:
         if rules not in ("", self._operator.rules):

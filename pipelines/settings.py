@@ -285,6 +285,9 @@ class SlotSettings(BaseModel):
         10, ge=1, le=1_000, description="How long a turn waits for records: latency against CPU."
     )
     max_records: int = Field(8_192, ge=1, description="Most records in one turn.")
+    max_redrives: int = Field(
+        64, ge=1, le=8_192, description="Most dead letters redriven in one turn: live data wait."
+    )
     snapshot_s: float = Field(
         1.0, gt=0, description="How often changed state is written; a restart replays that much."
     )

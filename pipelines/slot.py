@@ -1,8 +1,9 @@
 """One run of a slot: from fencing its predecessor to its last transaction.
 
 Each turn polls records, steps them partition by partition, and commits in one transaction what
-came of them: outputs, due snapshots and the ledgers, which say where to go on. While a transaction
-is under way the next turn already polls and steps; it commits only after it. Any failure ends the
+came of them: outputs, due snapshots and the ledgers, which say where to go on. Dead letters to be
+redriven are stepped after the turn's records, in the same transaction. While a transaction is
+under way the next turn already polls and steps; it commits only after it. Any failure ends the
 run; :mod:`pipelines.slot_loop` starts the next one, which restores what was committed.
 
 The consumer group's offsets are committed beside the transactions, each second, for lag tools: we
@@ -32,6 +33,7 @@ from pipelines.kafka_clients import (
 from pipelines.operators.operator import Operator
 from pipelines.owned_partition import OwnedPartition, SlotIdentity
 from pipelines.records import Output
+from pipelines.redrive.feed import RedriveFeed
 from pipelines.settings import Settings
 from pipelines.slot_run import stop_if_older, stop_if_superseded
 from pipelines.topics import CONTENT_TYPE, JSON_TYPE, PARTITIONS
@@ -91,6 +93,10 @@ class Slot(Generic[State]):
         self._consumer: Consumer = new_consumer(
             consumer_options(settings.kafka, f"imustream.{identity.pipeline}") | FETCH
         )
+        self._redrives: RedriveFeed | None = None
+        if operator.redrives:
+            most = settings.slot.max_redrives
+            self._redrives = RedriveFeed(settings.kafka, identity.pipeline, self._topic, most)
         self._committer = ThreadPoolExecutor(1, f"commit-{identity.slot}")
         self._under_way: Future[list[TopicPartition]] | None = None
         self._group_offsets_due_s = 0.0
@@ -129,6 +135,8 @@ class Slot(Generic[State]):
                 for partition, owned in self._owned.items()
             ]
         )
+        if self._redrives is not None:
+            self._redrives.begin({p: owned.redrive_offset for p, owned in self._owned.items()})
         self._take_over()
         return control
 
@@ -153,9 +161,11 @@ class Slot(Generic[State]):
         self.turn_s = 0.0 if size >= BACKLOG_BYTES else self._turn_s
         fresh = {p: self._owned[p].replay(batch) for p, batch in batches.items()}
         turns = {p: turn for p, turn in fresh.items() if turn is not None}
-        if turns:
-            stepped = self._operator.step_all(list(turns.values()))
-            outputs = dict(zip(turns, stepped, strict=True))
+        stepped = self._operator.step_all(list(turns.values())) if turns else []
+        outputs = dict(zip(turns, stepped, strict=True))
+        if self._redrives is not None:
+            self._redrive(self._redrives, outputs)
+        if outputs:
             now_s = time.monotonic()
             due = {
                 p for p in outputs if self._snapshot_due_s[p] <= now_s or self._owned[p].must_save
@@ -179,6 +189,17 @@ class Slot(Generic[State]):
         self._committer.shutdown(wait=self._under_way is None or self._ended(self._under_way))
         self._transactions.close()
         self._consumer.close()
+        if self._redrives is not None:
+            self._redrives.close()
+
+    def _redrive(self, redrives: RedriveFeed, outputs: dict[int, list[Output]]) -> None:
+        """Step the letters that are asked for, once no partition is to be replayed any more."""
+        if any(owned.replaying for owned in self._owned.values()):
+            return
+        for partition, asked in redrives.take().items():
+            made = self._owned[partition].redrive(*asked)
+            if made:
+                outputs.setdefault(partition, []).extend(made)
 
     def _take_over(self) -> None:
         """Commit the ledgers in this slot's name: it is seen to own its partitions from now on."""

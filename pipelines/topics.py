@@ -39,6 +39,10 @@ FRAMES_TYPE = "application/vnd.imustream.frames"
 TICK_TYPE = "application/vnd.imustream.tick+json"
 ARROW_TYPE = "application/vnd.apache.arrow.stream"
 JSON_TYPE = "application/json"
+REDRIVE_TYPE = "application/vnd.imustream.redrive"
+"""A request in dead-letters to step a letter again: it holds the letter's bytes."""
+REDRIVE_RECEIPT_TYPE = "application/vnd.imustream.redrive-receipt+json"
+"""What the slot did with such a request, in dead-letters too."""
 
 _DAY_MS = 24 * 60 * 60 * 1000
 MAX_MESSAGE_BYTES = 1_048_576

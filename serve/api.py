@@ -20,6 +20,7 @@ from pipelines.models.store import open_store as open_model_store
 from pipelines.settings import Settings
 from serve import live
 from serve.command_routes import command_routes
+from serve.dead_letters import dead_letter_routes
 from serve.device_page_routes import device_page_routes
 from serve.edge.audit_log import open_audit_log
 from serve.edge.audit_routes import audit_routes
@@ -146,6 +147,7 @@ def api_app(
     app.include_router(history_routes(settings.history, sessions, replay))
     app.include_router(pipeline_routes(settings.kafka, observation))
     app.include_router(model_routes(ModelReader(open_model_store(settings))))
+    app.include_router(dead_letter_routes(settings.kafka, observation.redriven))
     refuse_unknown_paths(app)
     add_pages(app)
     complete_openapi(app, OPEN_PATHS)

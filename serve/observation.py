@@ -13,6 +13,8 @@ from pipelines.ledger import decode_ledger
 from pipelines.operators.sensor_state import KEY_PREFIX, summarize
 from pipelines.partitioner import partition_of
 from pipelines.pipeline_lag import inputs_of
+from pipelines.redrive.redriven_letters import KEY_PREFIX as REDRIVEN
+from pipelines.redrive.redriven_letters import RedrivenLetters
 from pipelines.settings import Settings
 from pipelines.sinks.sink_offsets import Mark, Place
 from serve.end_offsets import EndOffsets
@@ -112,6 +114,13 @@ class Observation:
         with self._growing:
             self._raw.take(time.monotonic(), records)
             return RawWritten(records, self._raw.per_s())
+
+    def redriven(self) -> dict[int, RedrivenLetters]:
+        """Return which dead letters were redriven, by partition; raises as :meth:`sensors`."""
+        return {
+            partition: RedrivenLetters({k: v for k, v in kept.items() if k.startswith(REDRIVEN)})
+            for partition, kept in self._view.state_records().items()
+        }
 
     def pipelines(self) -> list[PipelineReport]:
         """Return what each pipeline does; raises as :meth:`pipeline`."""

@@ -62,6 +62,7 @@ _TAGS = {
     "sensors": "What is known of each sensor, and the labels that people give it.",
     "sessions": "When sensors were in use, and what they measured then.",
     "pipelines": "What runs, how far behind, and whether anything was lost.",
+    "dead-letters": "What could not be processed, and its way through once more.",
     "models": "The versions in the model store, and which of them serves.",
     "commands": "What devices are told to do, and what they answered.",
     "log-in": "Who asks, what they may do, and what was changed by whom.",

@@ -103,6 +103,9 @@ def _print(result: "VerifyResult") -> None:
     console = table_console()
     if result.partitions:
         console.print(_partitions_table(result))
+    redriven = sum(row.redriven for row in result.partitions)
+    if redriven:
+        console.print(f"Among them {redriven:,} dead letters that were redriven.")
     for line in _stage_lines(result):
         console.print(line, markup=False)
     for unproved in result.unproved:

@@ -33,6 +33,7 @@ RATE_SMOOTHING: Final = 0.2
 TAKEN: Final = 0
 IMPLAUSIBLE: Final = 1
 BELOW_FLOOR: Final = 2
+OUTLIVED: Final = 3
 
 _RECORDS = COUNTS.index("records")
 _TICKS = COUNTS.index("ticks")
@@ -59,9 +60,12 @@ class Records(NamedTuple):
 
     sensor:       ``(n,)`` row of the sensor in the state, or TICK
     offset:       ``(n,)``
+    through:      ``(n,)`` what a window closed by the record says: one past its offset, or for a
+                  redriven one the input's next offset
     received_us:  ``(n,)``
     size:         ``(n,)`` bytes
     dead:         ``(n,)`` dead spans found by the scanner
+    redriven:     whether they come from dead-letters, behind what their sensors sent since
     first_frame:  ``(n + 1,)``
     start:        ``read_at`` of :class:`pipelines.frame_table.FrameTable`
     buffer, base, timestamp_us, samples: as there
@@ -69,9 +73,11 @@ class Records(NamedTuple):
 
     sensor: npt.NDArray[np.int64]
     offset: npt.NDArray[np.int64]
+    through: npt.NDArray[np.int64]
     received_us: npt.NDArray[np.int64]
     size: npt.NDArray[np.int64]
     dead: npt.NDArray[np.int64]
+    redriven: bool
     first_frame: npt.NDArray[np.int64]
     buffer: npt.NDArray[np.uint8]
     start: npt.NDArray[np.int64]
@@ -85,7 +91,7 @@ class Made(NamedTuple):
 
     columns:     rows of samples
     closed:      ``(w,) CLOSED_WINDOW``
-    verdicts:    ``(m,) uint8`` TAKEN, IMPLAUSIBLE or BELOW_FLOOR for each frame
+    verdicts:    ``(m,) uint8`` TAKEN, IMPLAUSIBLE, BELOW_FLOOR or OUTLIVED for each frame
     rows_before: ``(n,)`` rows written before each record
     """
 
@@ -138,9 +144,13 @@ def _take(
     sensor.forgotten = 0
     sensor.last_tick = counts[_TICKS]
     sensor.silent = 0
-    sensor.received_us = records.received_us[record]
+    sensor.received_us = (
+        max(sensor.received_us, records.received_us[record])
+        if records.redriven
+        else records.received_us[record]
+    )
     dead = records.dead[record]
-    through = records.offset[record] + 1
+    through = records.through[record]
     counts[_BYTES] += records.size[record]
     first, end = records.first_frame[record], records.first_frame[record + 1]
     for frame in range(first, end):
@@ -153,6 +163,11 @@ def _take(
         row, how = place(tables, rules, index, base, timestamp_us)
         if how != NEW_BOOT and base < tables.boots[row].floor and records.samples[frame] > 0:
             made.verdicts[frame] = BELOW_FLOOR
+            dead += 1
+            continue
+        if how == NEW_BOOT and records.redriven and sensor.boot != NONE:
+            # A boot begun behind the present one would close the windows of what goes on now.
+            made.verdicts[frame] = OUTLIVED
             dead += 1
             continue
         made.verdicts[frame] = TAKEN
@@ -169,8 +184,9 @@ def _take(
             )
         rows = _take_samples(tables, rules, records, record, frame, row, made.columns, rows, fresh)
         _move_line(tables, rules, index, row, how, base, timestamp_us, records.samples[frame])
-    sensor.good_frames += end - first + records.dead[record] - dead
-    sensor.bad_frames += dead
+    if not records.redriven:  # What failed once and fails again is no flood.
+        sensor.good_frames += end - first + records.dead[record] - dead
+        sensor.bad_frames += dead
     sensor.dead_letters += dead
     counts[_DEAD_LETTERS] += dead
     counts[_FRAMES] += end - first + records.dead[record]

@@ -45,6 +45,7 @@ from pipelines.operators.sequences import Rows, run_sequences, sequences_of
 from pipelines.operators.velocity_windows import add_to_windows
 from pipelines.predictions import ModelId
 from pipelines.records import InputBatch, Output
+from pipelines.redrive.request_record import RedriveRequest
 from pipelines.settings import InferenceSettings, ProcessingSettings
 
 SHARED_BYTES: Final = 4_000_000
@@ -59,6 +60,8 @@ class MlInference:
     name = "ml-inference"
     input_topic = topics.TRANSFORMED
     changelog_topic = topics.ML_INFERENCE_CHANGELOG
+    redrives = False
+    replay_settings = ""
 
     def __init__(
         self,
@@ -89,6 +92,16 @@ class MlInference:
     ) -> InferenceState:
         """Return the state that `changes` wrote as ``records`` when `counts` were ``counts``."""
         return InferenceState.restored(partition, records, counts)
+
+    def as_of(self, _replay_settings: str) -> "MlInference":
+        """Return itself: a change of its settings changes no prediction of before."""
+        return self
+
+    def redrive(
+        self, state: InferenceState, request: RedriveRequest, at_offset: int
+    ) -> list[Output]:
+        """Never called: the model's state has gone past the samples of a letter."""
+        raise NotImplementedError
 
     def must_save(self, state: InferenceState) -> bool:
         """Say whether the model was switched since the last snapshot, which names the old one."""

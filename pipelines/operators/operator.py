@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from pipelines.records import InputBatch, Output
+from pipelines.redrive.request_record import RedriveRequest
 
 State = TypeVar("State")
 
@@ -31,6 +32,17 @@ class Operator(Protocol[State]):
     def rules(self) -> str:
         """The settings that shape its state, in words; state of other rules is not taken over."""
 
+    @property
+    def replay_settings(self) -> str:
+        """The other settings that its results depend on: they may change, but in no replay."""
+
+    def as_of(self, replay_settings: str) -> "Operator[State]":
+        """Return the operator as it was under these settings, to replay what it did then."""
+
+    @property
+    def redrives(self) -> bool:
+        """Whether it takes its dead letters in again, by `redrive`."""
+
     def new_state(self, partition: int) -> State:
         """Return the state before the first record of a partition."""
 
@@ -53,6 +65,12 @@ class Operator(Protocol[State]):
         what :class:`PartitionByPartition` gives.
         """
 
+    def redrive(self, state: State, request: RedriveRequest, at_offset: int) -> list[Output]:
+        """Take in a dead letter again, after the input below ``at_offset``; as `step`.
+
+        It must not raise: a letter that fails again is a new letter.
+        """
+
     def must_save(self, state: State) -> bool:
         """Whether the next transaction must hold a snapshot, as a replay would not give this."""
 
@@ -67,6 +85,8 @@ class PartitionByPartition(Generic[State]):
     """What an operator says that looks at one partition at a time and can always be replayed."""
 
     rules = ""
+    replay_settings = ""
+    redrives = False
 
     def step(self, state: State, batch: InputBatch) -> list[Output]:
         """Take in a batch, as :meth:`Operator.step` says."""
@@ -75,6 +95,14 @@ class PartitionByPartition(Generic[State]):
     def step_all(self, turns: Sequence[tuple[State, InputBatch]]) -> list[list[Output]]:
         """Step one partition after the other."""
         return [self.step(state, batch) for state, batch in turns]
+
+    def as_of(self, _replay_settings: str) -> Operator[State]:
+        """Return itself: its results depend on nothing else."""
+        return self  # type: ignore[return-value]  # the operator, of which this is a part
+
+    def redrive(self, state: State, request: RedriveRequest, at_offset: int) -> list[Output]:
+        """Take in a dead letter again, as :meth:`Operator.redrive` says."""
+        raise NotImplementedError
 
     def must_save(self, _state: State) -> bool:
         """Say no: a silent replay gives the state back."""

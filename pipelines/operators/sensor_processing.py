@@ -3,6 +3,7 @@
 imu-data-all -> sensor-data-transformed, sensor-data-aggregated, dead-letters.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -19,6 +20,7 @@ from pipelines.operators import sensor_state
 from pipelines.operators.advance import (
     BELOW_FLOOR,
     IMPLAUSIBLE,
+    OUTLIVED,
     TAKEN,
     TICK,
     Made,
@@ -31,6 +33,7 @@ from pipelines.operators.samples import empty_columns
 from pipelines.operators.sensor_state import PartitionState
 from pipelines.operators.window_record import ClosedWindow, window_record
 from pipelines.records import Headers, InputBatch, Output
+from pipelines.redrive.request_record import RedriveRequest
 from pipelines.settings import ProcessingSettings
 from pipelines.transformed import encode_rows
 
@@ -38,6 +41,15 @@ GUARD_TICKS: Final = 5
 """Seconds over which the flood guard counts a sensor's failing frames."""
 
 _SAMPLES_CLIPPED: Final = COUNTS.index("samples_clipped")
+_REPLAYED: Final = {
+    "max_future_s",
+    "silence_ticks",
+    "forget_ticks",
+    "stop_share",
+    "stop_min_sensors",
+}
+"""Settings that an operator may mend while sensors send."""
+
 _ARROW: Final[Headers] = [(topics.CONTENT_TYPE, topics.ARROW_TYPE.encode())]
 _JSON: Final[Headers] = [(topics.CONTENT_TYPE, topics.JSON_TYPE.encode())]
 _TICK: Final[Headers] = [(topics.CONTENT_TYPE, topics.TICK_TYPE.encode())]
@@ -49,6 +61,7 @@ class SensorProcessing(PartitionByPartition[PartitionState]):
     name = "sensor-processing"
     input_topic = topics.RAW
     changelog_topic = topics.SENSOR_PROCESSING_CHANGELOG
+    redrives = True
 
     def __init__(self, settings: ProcessingSettings, code_version: str = "") -> None:
         self._settings = settings
@@ -57,6 +70,16 @@ class SensorProcessing(PartitionByPartition[PartitionState]):
         self.rules = (
             f"sample_rate_hz={settings.sample_rate_hz:g} window_s={settings.window_s:g} "
             f"lateness_s={settings.lateness_s:g}"
+        )
+        self.replay_settings = settings.model_dump_json(include=_REPLAYED)
+
+    def as_of(self, replay_settings: str) -> "SensorProcessing":
+        """Return the operator under the settings that a snapshot names, to replay from there."""
+        if replay_settings in ("", self.replay_settings):
+            return self
+        changed = json.loads(replay_settings)
+        return SensorProcessing(
+            self._settings.model_copy(update=changed), self._code_version.decode()
         )
 
     def new_state(self, partition: int) -> PartitionState:
@@ -83,10 +106,35 @@ class SensorProcessing(PartitionByPartition[PartitionState]):
         Raises:
             PipelineStoppedError: a share of all sensors fails at once.
         """
+        return self._take(state, batch, batch.offsets + 1)
+
+    def redrive(
+        self, state: PartitionState, request: RedriveRequest, at_offset: int
+    ) -> list[Output]:
+        """Take in the bytes of a dead letter as if its sensor sent them now, once more.
+
+        They keep the offset and the reception of their source. What fails again is a new dead
+        letter; so is a frame that fits neither the boot that the sensor is in nor the one before.
+        """
+        batch = InputBatch(
+            [request.key],
+            [request.value],
+            np.array([request.source_offset], np.int64),
+            np.array([request.failed_us], np.int64),
+        )
+        return self._take(state, batch, np.array([at_offset], np.int64), request)
+
+    def _take(
+        self,
+        state: PartitionState,
+        batch: InputBatch,
+        through: npt.NDArray[np.int64],
+        request: RedriveRequest | None = None,
+    ) -> list[Output]:
         data = np.array([i for i, key in enumerate(batch.keys) if key is not None], np.int64)
         table = tabulate([batch.values[i] for i in data.tolist()], self._settings.sample_rate_hz)
         state.tables.counts[_SAMPLES_CLIPPED] += table.clipped
-        records = _records(state, batch, data, table)
+        records = _records(state, batch, data, table, through, request is not None)
         made = _room(state, records, self._rules)
         rows, closed, stopped_at = advance(state.tables, self._rules, records, made)
         if stopped_at != NONE:
@@ -94,7 +142,8 @@ class SensorProcessing(PartitionByPartition[PartitionState]):
         outputs = _samples_and_windows(
             state, batch, made, rows, made.closed[:closed], self._rules.window_us
         )
-        outputs += self._dead_letters(state, batch, data, table, made.verdicts)
+        shift = 0 if request is None else request.start
+        outputs += self._dead_letters(state, batch, data, table, made.verdicts, shift)
         return outputs
 
     def _stopped(self, state: PartitionState, offset: int) -> PipelineStoppedError:
@@ -112,11 +161,14 @@ class SensorProcessing(PartitionByPartition[PartitionState]):
         data: npt.NDArray[np.int64],
         table: FrameTable,
         verdicts: npt.NDArray[np.uint8],
+        shift: int,
     ) -> list[Output]:
         refused = [(int(data[i]), span) for i, span in table.dead]
         for frame in np.flatnonzero(verdicts != TAKEN).tolist():
             payload = int(np.searchsorted(table.first_frame, frame, side="right")) - 1
-            refused.append((int(data[payload]), _refused_frame(table, payload, frame, verdicts)))
+            record = int(data[payload])
+            lead_us = int(table.timestamp_us[frame] - batch.received_us[record])
+            refused.append((record, self._refused_frame(table, payload, frame, verdicts, lead_us)))
         refused.sort(key=lambda item: (item[0], item[1].start))
         return [
             dead_letter(
@@ -127,9 +179,33 @@ class SensorProcessing(PartitionByPartition[PartitionState]):
                 payload=batch.values[record],
                 source=f"{self.input_topic}/{state.partition}/{batch.offsets[record]}",
                 failed_us=int(batch.received_us[record]),
+                shift=shift,
             )
             for record, span in refused
         ]
+
+    def _refused_frame(
+        self,
+        table: FrameTable,
+        payload: int,
+        frame: int,
+        verdicts: npt.NDArray[np.uint8],
+        lead_us: int,
+    ) -> DeadSpan:
+        at = int(table.payload_start[payload])
+        start, end = int(table.start[frame]) - at, int(table.end[frame]) - at
+        if verdicts[frame] == IMPLAUSIBLE:
+            # The bound may be raised later; the letter says which one held.
+            detail = f"timestamp {table.timestamp_us[frame]} us is too far ahead of its reception: "
+            detail += f"{lead_us} us, and {self._rules.max_future_us} us are allowed"
+            return DeadSpan(start, end, IMPLAUSIBLE_TIMESTAMP, detail)
+        if verdicts[frame] == OUTLIVED:
+            detail = f"sample {table.base[frame]} at {table.timestamp_us[frame]} us is of a boot "
+            detail += "that the sensor has left behind: backfill takes it in where it was sent"
+            return DeadSpan(start, end, TOO_OLD, detail)
+        assert verdicts[frame] == BELOW_FLOOR
+        detail = f"sample {table.base[frame]} is older than all sample numbers still kept"
+        return DeadSpan(start, end, TOO_OLD, detail)
 
 
 def rules_of(settings: ProcessingSettings) -> Rules:
@@ -149,7 +225,12 @@ def rules_of(settings: ProcessingSettings) -> Rules:
 
 
 def _records(
-    state: PartitionState, batch: InputBatch, data: npt.NDArray[np.int64], table: FrameTable
+    state: PartitionState,
+    batch: InputBatch,
+    data: npt.NDArray[np.int64],
+    table: FrameTable,
+    through: npt.NDArray[np.int64],
+    redriven: bool,
 ) -> Records:
     """Join the records of a batch, ticks included, with the frames in those that have any."""
     count = len(batch.keys)
@@ -172,9 +253,11 @@ def _records(
     return Records(
         sensor=sensor,
         offset=batch.offsets,
+        through=through,
         received_us=batch.received_us,
         size=np.fromiter(map(len, batch.values), np.int64, count),
         dead=dead,
+        redriven=redriven,
         first_frame=first_frame,
         buffer=table.buffer,
         start=table.read_at,
@@ -244,16 +327,3 @@ def _windows(state: PartitionState, closed: npt.NDArray[np.void], window_us: int
 def _by_sensor(window: Output) -> tuple[bytes, bytes]:
     """Order what one tick closed by sensor, since rows are given in another order each start."""
     return window.key or b"", window.value
-
-
-def _refused_frame(
-    table: FrameTable, payload: int, frame: int, verdicts: npt.NDArray[np.uint8]
-) -> DeadSpan:
-    at = int(table.payload_start[payload])
-    start, end = int(table.start[frame]) - at, int(table.end[frame]) - at
-    if verdicts[frame] == IMPLAUSIBLE:
-        detail = f"timestamp {table.timestamp_us[frame]} us is too far ahead of its reception"
-        return DeadSpan(start, end, IMPLAUSIBLE_TIMESTAMP, detail)
-    assert verdicts[frame] == BELOW_FLOOR
-    detail = f"sample {table.base[frame]} is older than all sample numbers still kept"
-    return DeadSpan(start, end, TOO_OLD, detail)

@@ -19,6 +19,7 @@ COUNTS = (
     "duplicates",
     "heartbeats",
     "dead_letters",
+    "redriven",
     "samples",
     "samples_transformed",
     "samples_duplicate",

@@ -33,10 +33,19 @@ class LetterCheck:
         self._row.dead_letters += 1
         self._claim(piece.start, piece.end, piece.reason, record)
 
-    def refused(self, frame: Frame, record: RawRecord, sensor: Sensor) -> bool:
-        """Say whether a good frame is, or must be, in the dead letters."""
-        implausible = frame.timestamp_us > record.received_us + self._rules.max_future_us
+    def refused(
+        self, frame: Frame, record: RawRecord, sensor: Sensor, *, redriven: bool = False
+    ) -> bool:
+        """Say whether a good frame is, or must be, in the dead letters.
+
+        One of a redrive may be there too because no boot still known is its own.
+        """
         letters = self._letters.get((record.offset, frame.start, frame.end))
+        allowed_us = self._rules.max_future_us
+        if letters and letters[0].reason == IMPLAUSIBLE and letters[0].allowed_us is not None:
+            # The setting may have been another one then; the letter must hold to what it says.
+            allowed_us = letters[0].allowed_us
+        implausible = frame.timestamp_us > record.received_us + allowed_us
         if letters is None and not implausible:
             return False
         reason = IMPLAUSIBLE if implausible else TOO_OLD
@@ -44,9 +53,21 @@ class LetterCheck:
         self._row.dead_letters += 1
         boots = sensor.boots.values()
         known = implausible or self._row.first_offset
+        if redriven and not self._fits(frame, sensor):
+            return True
         if not known and all(frame.base >= boot.coverage.highest() for boot in boots):
             self._add("wrong", "a frame was refused as too old that is not", record, frame.base)
         return True
+
+    def _fits(self, frame: Frame, sensor: Sensor) -> bool:
+        """Whether a frame clearly lies on the line of the sensor's boot or of the one before."""
+        boots = [sensor.boots.get(number) for number in (sensor.latest, sensor.latest - 1)]
+        offs_us = [
+            abs(boot.off_line_us(frame.base, frame.timestamp_us, self._rules.period_us))
+            for boot in boots
+            if boot is not None
+        ]
+        return any(off_us <= self._rules.lateness_us / 2 for off_us in offs_us)
 
     def end(self) -> None:
         """Report the letters of bytes that did not fail."""
@@ -69,6 +90,9 @@ class LetterCheck:
         letter = letters[0]
         if letter.reason != reason:
             what = f"the dead letter of bytes {start}-{end} says {letter.reason}, not {reason}"
+            self._add("wrong", what, record, None)
+        if letter.failed_us != record.received_us:
+            what = f"the dead letter of bytes {start}-{end} says another time of reception"
             self._add("wrong", what, record, None)
         if letter.value != record.payload[start:end]:
             self._add("wrong", f"the dead letter of bytes {start}-{end} holds others", record, None)

@@ -1,16 +1,24 @@
 """Dead letters of a pipeline, by the bytes of its input that they hold."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from confluent_kafka import Message
 
 from pipelines.topics import RAW
+from pipelines.verify.redrives import redrive_of
 from pipelines.verify.streams import record_headers
+
+_ALLOWED = re.compile(rb"(\d{1,18}) us are allowed$")
 
 
 class Letter(NamedTuple):
-    """A dead letter: the record and the bytes of it that failed, and why."""
+    """A dead letter: the record, when it was received, the bytes of it that failed, and why.
+
+    ``allowed_us`` is how far ahead of its reception a timestamp might be when it was refused; None
+    where it does not say.
+    """
 
     offset: int
     start: int
@@ -19,19 +27,33 @@ class Letter(NamedTuple):
     key: bytes | None
     value: bytes
     own_offset: int
+    failed_us: int
+    allowed_us: int | None = None
 
 
 class LetterStream:
-    """Gives the dead letters up to an input offset; one that comes too late is a stray."""
+    """Gives the dead letters up to an input offset; one that comes too late is a stray.
+
+    ``kept`` are those of ``keep`` by their own offset, and ``of_redrives`` those that a redrive
+    made, by the offset of the letter redriven; they are for the caller to take out.
+    """
 
     def __init__(
-        self, batches: Iterator[list[Message]], pipeline: str, partition: int, source: str = RAW
+        self,
+        batches: Iterator[list[Message]],
+        pipeline: str,
+        partition: int,
+        source: str = RAW,
+        keep: Collection[int] = (),
     ) -> None:
         self._batches = batches
         self._pipeline = pipeline.encode()
         self._prefix = f"{source}/{partition}/".encode()
         self._pending: list[Letter] = []
         self._done = 0
+        self._keep = keep
+        self.kept: dict[int, Letter] = {}
+        self.of_redrives: dict[int, list[Letter]] = {}
         self.strays: list[Letter] = []
         self.malformed: list[int] = []
 
@@ -71,8 +93,23 @@ class LetterStream:
                 message.key(),
                 message.value() or b"",
                 own,
+                int(headers.get("failed-us", b"")),
+                _allowed_us(headers.get("detail", b"")),
             )
         except ValueError:
             self.malformed.append(own)
             return
-        (self.strays if letter.offset < self._done else self._pending).append(letter)
+        if own in self._keep:
+            self.kept[own] = letter
+        of = redrive_of(headers)
+        if of is not None:
+            self.of_redrives.setdefault(of, []).append(letter)
+        elif letter.offset < self._done:
+            self.strays.append(letter)
+        else:
+            self._pending.append(letter)
+
+
+def _allowed_us(detail: bytes) -> int | None:
+    found = _ALLOWED.search(detail)
+    return None if found is None else int(found[1])

@@ -89,9 +89,15 @@ class FrameMatcher:
         self.late: list[LateRun] = []
         self._runs: list[Run] = []
         self._next = 0
+        self._late_offset: int | None = None
 
-    def begin(self, rows: Rows | None) -> None:
-        """Take the rows of the next read."""
+    def begin(self, rows: Rows | None, late_offset: int | None = None) -> None:
+        """Take the rows of the next read.
+
+        ``late_offset``: which input offset the windows tell late rows by; of a redrive, which comes
+        behind all input so far, not the rows' own.
+        """
+        self._late_offset = late_offset
         self._runs = runs_of(rows) if rows is not None else []
         self._next = 0
         self.matched = []
@@ -216,7 +222,7 @@ class FrameMatcher:
     def _note_late(self, run: Run, frame: Frame, boot: Boot) -> None:
         count = run.end - run.start
         self._row.samples_late += count
-        boot.late.append((run.offset, count))
+        boot.late.append((run.offset if self._late_offset is None else self._late_offset, count))
         first_us = frame.timestamp_us + (run.start - frame.base) * self._rules.period_us
         end_us = (first_us // self._rules.window_us + 1) * self._rules.window_us
         closed_us = self._rules.closed_until(max(boot.latest_us, boot.first_us))

@@ -1,5 +1,6 @@
 """Prove one partition: read its topics side by side, in the order of imu-data-all."""
 
+from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,7 +10,7 @@ from pipelines.verify.boots import Rules, Sensor
 from pipelines.verify.coverage import Coverage, Interval
 from pipelines.verify.letter_check import LetterCheck
 from pipelines.verify.letters import Letter, LetterStream
-from pipelines.verify.matching import FrameMatcher, row_sources, runs_of
+from pipelines.verify.matching import FrameMatcher, LateRun, row_sources, runs_of
 from pipelines.verify.raw_frames import (
     Frame,
     RawFrames,
@@ -17,8 +18,10 @@ from pipelines.verify.raw_frames import (
     Sensors,
     raw_samples,
     read_frames,
+    take_apart,
 )
-from pipelines.verify.result import Difference, PartitionRow
+from pipelines.verify.redrives import Redriven, Redrives
+from pipelines.verify.result import Difference, Kind, PartitionRow
 from pipelines.verify.streams import Read
 from pipelines.verify.transformed_rows import Rows, RowStream, calibration_faults
 from pipelines.verify.window_check import WindowCheck
@@ -40,6 +43,7 @@ class PartitionCheck:
         self._matcher = FrameMatcher(row, rules, self.sensors.ids, self._book, since_us)
         self._letters = LetterCheck(row, rules, self.sensors.ids)
         self._windows = WindowCheck(row, rules, self.sensors.ids)
+        self._late: list[LateRun] = []
 
     def run(
         self,
@@ -48,23 +52,40 @@ class PartitionCheck:
         letters: LetterStream,
         windows: WindowStream,
         read: Read,
+        redrives: Redrives | None = None,
     ) -> None:
-        """Read everything below ``next_offset`` and compare it."""
+        """Read everything below ``next_offset`` and compare it.
+
+        Each redrive is taken where its slot stepped it: between two records of the input.
+        """
+        redrives = redrives or Redrives()
+        waiting = deque(redrives.taken)
         for batch in raw:
             if (batch[0].offset() or 0) >= self.row.next_offset:
                 self._count_waiting(batch)
                 continue
             inside = [m for m in batch if (m.offset() or 0) < self.row.next_offset]
-            if inside:
-                frames = read_frames(inside, self.sensors, self._rules.sample_rate_hz)
+            self._count_waiting(batch[len(inside) :])
+            left = inside
+            while left:
+                self._redrive_until(left[0].offset() or 0, waiting, rows, letters)
+                at = waiting[0].at_offset if waiting else self.row.next_offset
+                part = [m for m in left if (m.offset() or 0) < at]
+                left = left[len(part) :]
+                frames = read_frames(part, self.sensors, self._rules.sample_rate_hz)
                 through = frames.through_offset
                 found = letters.until(through)
                 counted = [letter for letter in found if letter.offset >= self.row.first_offset]
                 self._take(frames, rows.until(through), counted)
+                # Windows that a redrive closed say the offset it was stepped at.
+                self._redrive_until(through, waiting, rows, letters)
                 self._compare_windows(windows.until(through))
-            self._count_waiting(batch[len(inside) :])
             read(len(inside))
+        if waiting:
+            self._redrive_until(self.row.next_offset, waiting, rows, letters)
+            self._compare_windows(windows.until(self.row.next_offset))
         self._finish(rows, letters, windows)
+        self._report_redrives(rows, letters, redrives, waiting)
 
     def books(self) -> Iterator[tuple[str, Sensor]]:
         """Yield id and account of every sensor."""
@@ -82,21 +103,61 @@ class PartitionCheck:
             self._books.append(Sensor())
         return self._books[number]
 
-    def _take(self, raw: RawFrames, rows: Rows | None, letters: list[Letter]) -> None:
+    def _redrive_until(
+        self, offset: int, waiting: deque[Redriven], rows: RowStream, letters: LetterStream
+    ) -> None:
+        """Take the redrives that were stepped before this offset of the input, or at it."""
+        while waiting and waiting[0].at_offset <= offset:
+            self._redrive(waiting.popleft(), rows, letters)
+
+    def _redrive(self, redriven: Redriven, rows: RowStream, letters: LetterStream) -> None:
+        """Take the bytes of a letter as a record that came once more."""
+        # Read on to where the redrive stands in the logs; nothing of the input is left before it.
+        self._matcher.begin(rows.until(redriven.at_offset))
+        self._matcher.end()
+        self._letters.begin(letters.until(redriven.at_offset))
+        self._letters.end()
+        made = rows.of_redrives.pop(redriven.letter, None)
+        again = letters.of_redrives.pop(redriven.letter, [])
+        letter = letters.kept.pop(redriven.letter, None)
+        if letter is None or letter.key is None:
+            what = f"dead-letters/{self.row.partition}/{redriven.letter} is said to be redriven, "
+            what += "and is not there, or was redriven before"
+            kind: Kind = "wrong" if made is None and not again else "doubled"
+            self.row.add(Difference(kind, what, self.row.partition, redriven.at_offset))
+            return
+        self.row.redriven += 1
+        number = self.sensors.number(letter.key)
+        record = RawRecord(letter.offset, number, letter.failed_us, 0, letter.value)
+        frames, dead, of_json = take_apart([letter.value], self._rules.sample_rate_hz)
+        within = [
+            new._replace(start=new.start - letter.start, end=new.end - letter.start)
+            for new in again
+        ]
+        raw = RawFrames([record], frames, dead, of_json, 0, redriven.at_offset)
+        self._take(raw, made, within, redriven)
+
+    def _take(
+        self,
+        raw: RawFrames,
+        rows: Rows | None,
+        letters: list[Letter],
+        redriven: Redriven | None = None,
+    ) -> None:
         row = self.row
-        self._matcher.begin(rows)
+        self._matcher.begin(rows, None if redriven is None else redriven.at_offset - 1)
         self._letters.begin(letters)
         frames = iter(enumerate(raw.frames))
         dead = iter(raw.dead)
         frame, piece = next(frames, None), next(dead, None)
         for i, record in enumerate(raw.records):
-            counted = record.offset >= row.first_offset
+            counted = redriven is not None or record.offset >= row.first_offset
             sensor = self._seen(record, row.ticks + record.ticks)
-            sensor.records += record.received_us >= self._since_us
+            sensor.records += redriven is None and record.received_us >= self._since_us
             row.bytes += len(record.payload) * counted
             while frame is not None and frame[1].record == i:
                 if counted:
-                    self._frame(*frame, record, sensor)
+                    self._frame(*frame, record, sensor, redriven=redriven is not None)
                 else:
                     self._earlier_frame(frame[1], sensor)
                 frame = next(frames, None)
@@ -108,6 +169,7 @@ class PartitionCheck:
         row.records += len(raw.records) + raw.ticks
         self._matcher.end()
         self._letters.end()
+        self._late += self._matcher.late
         if rows is not None:
             self._check_values(raw, rows)
             row.samples_transformed += len(rows)
@@ -120,9 +182,11 @@ class PartitionCheck:
         sensor.last_tick = ticks
         return sensor
 
-    def _frame(self, number: int, frame: Frame, record: RawRecord, sensor: Sensor) -> None:
+    def _frame(
+        self, number: int, frame: Frame, record: RawRecord, sensor: Sensor, *, redriven: bool
+    ) -> None:
         self.row.frames += 1
-        if self._letters.refused(frame, record, sensor):
+        if self._letters.refused(frame, record, sensor, redriven=redriven):
             return
         if frame.samples:
             self._matcher.take(number, frame, record, sensor)
@@ -189,7 +253,8 @@ class PartitionCheck:
         for own_offset, window in published:
             number = self.sensors.number(str(window["sensor_id"]).encode())
             self._windows.compare(own_offset, window, number, self._book(number))
-        for late in self._matcher.late:
+        claimed, self._late = self._late, []
+        for late in claimed:
             sensor = self._book(late.sensor)
             boot = sensor.boots[late.boot]
             if late.end_us > boot.closed_end_us and late.boot == sensor.latest:
@@ -214,7 +279,7 @@ class PartitionCheck:
         self._letters.begin(letters.until(row.next_offset))
         self._letters.end()
         letters.drain()
-        self._matcher.late = []
+        self._late = []
         self._compare_windows(windows.rest(row.next_offset))
         self._windows.finish(self._books_of_all(), row.ticks)
         self._report_strays(rows, letters)
@@ -225,6 +290,30 @@ class PartitionCheck:
             for offset in malformed:
                 what = f"{topic}/{row.partition}/{offset} cannot be read"
                 row.add(Difference("wrong", what, row.partition))
+
+    def _report_redrives(
+        self,
+        rows: RowStream,
+        letters: LetterStream,
+        redrives: Redrives,
+        waiting: deque[Redriven],
+    ) -> None:
+        """Report what redrives made without a receipt, or receipts say of no place there is."""
+        row = self.row
+        for letter, made in rows.of_redrives.items():
+            if not redrives.later(letter):
+                what = f"no receipt tells of {len(made)} rows of a redrive of letter {letter}"
+                row.add(Difference("wrong", what, row.partition), len(made))
+        for letter, again in letters.of_redrives.items():
+            if not redrives.later(letter):
+                what = f"no receipt tells of {len(again)} dead letters of a redrive of {letter}"
+                row.add(Difference("wrong", what, row.partition), len(again))
+        for redriven in waiting:
+            what = f"letter {redriven.letter} is said to be redriven past the ledger's next_offset"
+            row.add(Difference("wrong", what, row.partition, redriven.at_offset))
+        for offset in redrives.malformed:
+            what = f"dead-letters/{row.partition}/{offset} is no receipt that can be read"
+            row.add(Difference("wrong", what, row.partition))
 
     def _books_of_all(self) -> list[Sensor]:
         return [self._book(number) for number in range(len(self.sensors.ids))]

@@ -97,7 +97,7 @@ def read_frames(messages: Sequence[Message], sensors: Sensors, sample_rate_hz: f
                 message.value() or b"",
             )
         )
-    frames, dead, made = _take_apart([record.payload for record in records], sample_rate_hz)
+    frames, dead, made = take_apart([record.payload for record in records], sample_rate_hz)
     return RawFrames(records, frames, dead, made, ticks, (messages[-1].offset() or 0) + 1)
 
 
@@ -106,9 +106,10 @@ def _received_us(message: Message) -> int:
     return int(message.timestamp()[1] * 1000 if value is None else value)
 
 
-def _take_apart(
+def take_apart(
     payloads: Sequence[bytes], sample_rate_hz: float
 ) -> tuple[list[Frame], list[DeadPiece], dict[int, bytes]]:
+    """Return what :class:`RawFrames` says of the payloads: frames, dead pieces, what was made."""
     frames: list[Frame] = []
     dead: list[DeadPiece] = []
     made: dict[int, bytes] = {}

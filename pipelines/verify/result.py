@@ -42,7 +42,8 @@ class PartitionRow:
 
     ``lost`` and ``doubled`` count samples, dead letters and windows; ``wrong`` every other
     difference. ``lag`` is the input past ``next_offset``. ``first_offset`` is where the check
-    began: above 0 when older data were deleted by retention.
+    began: above 0 when older data were deleted by retention. ``redriven`` letters are among the
+    records, and their bytes and frames among those, once more.
     """
 
     partition: int
@@ -56,6 +57,7 @@ class PartitionRow:
     duplicates: int = 0
     heartbeats: int = 0
     dead_letters: int = 0
+    redriven: int = 0
     samples: int = 0
     samples_transformed: int = 0
     samples_duplicate: int = 0

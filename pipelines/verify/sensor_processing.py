@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 from confluent_kafka import Message
 
+from pipelines.ledger import Ledger
 from pipelines.settings import Settings
 from pipelines.topics import AGGREGATED, DEAD_LETTERS, PARTITIONS, RAW, TRANSFORMED
 from pipelines.verify.boots import Rules
@@ -12,6 +13,7 @@ from pipelines.verify.ledger_check import compare_ledger, read_ledger
 from pipelines.verify.letters import LetterStream
 from pipelines.verify.partition_check import PartitionCheck
 from pipelines.verify.progress import Progress
+from pipelines.verify.redrives import Redrives
 from pipelines.verify.report_check import ReportedFleet
 from pipelines.verify.result import PartitionRow, VerifyResult
 from pipelines.verify.streams import PartitionReader
@@ -59,6 +61,7 @@ def _verify_partition(
         check = PartitionCheck(
             row, Rules.of(settings.processing), 0 if fleet is None else fleet.started_us
         )
+        redrives = _redrives(settings, partition, ledger)
         row_stream = RowStream(rows.batches(), check.sensors)
         row.first_offset = _first_offset(raw, rows, row_stream)
         total = max(0, row.next_offset - raw.begin)
@@ -72,15 +75,29 @@ def _verify_partition(
         check.run(
             _batches(raw, row.next_offset, to_end=fleet is not None),
             row_stream,
-            LetterStream(letters.batches(), PIPELINE, partition),
-            WindowStream(windows.batches()),
+            LetterStream(letters.batches(), PIPELINE, partition, keep=redrives.letters),
+            WindowStream(windows.batches(), redrives.later),
             read,
+            redrives,
         )
         if ledger is not None:
             compare_ledger(ledger, row, raw.end)
     if fleet is not None:
         fleet.add(check)
     return row
+
+
+def _redrives(settings: Settings, partition: int, ledger: Ledger | None) -> Redrives:
+    """Return what was redriven, as far as the ledger goes; call it when the readers are made.
+
+    Their ends are then before its own, so that the receipt of whatever they read is read too.
+    """
+    reader = PartitionReader(settings.kafka, DEAD_LETTERS, partition)
+    try:
+        offset = 0 if ledger is None else ledger.redrive_offset
+        return Redrives.read(reader.batches(), PIPELINE, offset)
+    finally:
+        reader.close()
 
 
 def _reader(stack: ExitStack, settings: Settings, topic: str, partition: int) -> PartitionReader:

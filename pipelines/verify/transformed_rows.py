@@ -12,6 +12,7 @@ from pipelines.errors import DataError
 from pipelines.topics import ARROW_TYPE, CONTENT_TYPE
 from pipelines.transformed import AXES, MAGNITUDES, SCHEMA
 from pipelines.verify.raw_frames import Sensors
+from pipelines.verify.redrives import redrive_of
 from pipelines.verify.streams import record_headers
 
 NUMBERS = ("boot", "sample_index", "timestamp_us", "temp_raw", "late", "raw_offset")
@@ -43,7 +44,11 @@ def _join(parts: list[Rows]) -> Rows:
 
 
 class RowStream:
-    """Gives the rows up to a raw offset; rows that come after their successors are ``strays``."""
+    """Gives the rows up to a raw offset; rows that come after their successors are ``strays``.
+
+    ``of_redrives`` are the rows that a redrive made, by the offset of the letter redriven; they are
+    for the caller to take out.
+    """
 
     def __init__(self, batches: Iterator[list[Message]], sensors: Sensors) -> None:
         self._batches = batches
@@ -51,6 +56,7 @@ class RowStream:
         self._pending: list[Rows] = []
         self._highest = -1
         self.strays: list[Rows] = []
+        self.of_redrives: dict[int, Rows] = {}
 
     def first_raw_offset(self) -> int | None:
         """Return the ``raw_offset`` of the first row there is."""
@@ -87,10 +93,16 @@ class RowStream:
 
     def _take(self, messages: list[Message]) -> None:
         for message in messages:
-            if record_headers(message).get(CONTENT_TYPE) != ARROW_TYPE.encode():
+            headers = record_headers(message)
+            if headers.get(CONTENT_TYPE) != ARROW_TYPE.encode():
                 continue
             rows = self._decode(message)
             if not len(rows):
+                continue
+            of = redrive_of(headers)
+            if of is not None:
+                known = self.of_redrives.get(of)
+                self.of_redrives[of] = rows if known is None else _join([known, rows])
                 continue
             offsets = rows.columns["raw_offset"].astype(np.int64)
             highest = np.maximum.accumulate(np.maximum(offsets, self._highest))

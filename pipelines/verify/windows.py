@@ -1,7 +1,7 @@
 """Motion windows computed again from transformed rows, and compared with those published."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,8 @@ import numpy.typing as npt
 import orjson
 from confluent_kafka import Message
 
+from pipelines.verify.redrives import redrive_of
+from pipelines.verify.streams import record_headers
 from pipelines.verify.transformed_rows import Rows
 
 TOLERANCE = 1e-9
@@ -131,10 +133,18 @@ def faults(window: Window, published: Mapping[str, Any], gaps: int, window_us: i
 
 
 class WindowStream:
-    """Gives the published motion windows up to a ``through_offset``, with their own offsets."""
+    """Gives the published motion windows up to a ``through_offset``, with their own offsets.
 
-    def __init__(self, batches: Iterator[list[Message]]) -> None:
+    Those closed by a redrive of a letter that is ``later`` than the check are left out.
+    """
+
+    def __init__(
+        self,
+        batches: Iterator[list[Message]],
+        later: Callable[[int], bool] = lambda _letter: False,
+    ) -> None:
         self._batches = batches
+        self._later = later
         self._pending: list[tuple[int, dict[str, Any]]] = []
         self._ended = False
         self.malformed: list[int] = []
@@ -166,6 +176,9 @@ class WindowStream:
 
     def _take(self, message: Message) -> None:
         if message.key() is None:
+            return
+        of = redrive_of(record_headers(message))
+        if of is not None and self._later(of):
             return
         offset = message.offset() or 0
         try:

@@ -323,7 +323,13 @@ def described(address: tuple[str, dict[str, str]], client: httpx.Client) -> Any:
 
 GET_EXAMPLES = 6
 OTHER_EXAMPLES = 3
-THERE = {"sensor_id": SENSOR, "session_id": SESSION_ID, "id": "nobody"}
+THERE = {
+    "sensor_id": SENSOR,
+    "session_id": SESSION_ID,
+    "id": "nobody",
+    "partition": 0,
+    "offset": 0,
+}
 CONFORMANCE = [
     checks.status_code_conformance,
     checks.content_type_conformance,

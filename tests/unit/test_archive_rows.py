@@ -9,6 +9,9 @@ from pipelines import topics
 from pipelines.archive.record import Record, UnreadableRecordError
 from pipelines.archive.rows import has_rows, rows_of
 from pipelines.archive.schemas import SCHEMAS
+from pipelines.redrive.letter import letter_of
+from pipelines.redrive.receipt import Receipt, receipt_record
+from pipelines.redrive.request_record import request_headers
 from pipelines.verify.archived_records import TopicRecord, expected_rows
 from pipelines.verify.row_hashes import row_hashes, same_rows
 from tests.unit.archive_records import (
@@ -126,3 +129,26 @@ def test_the_proof_decodes_records_to_the_same_rows_on_its_own(
     expected = expected_rows(topic, [TopicRecord(*record) for record in records])
     names = SCHEMAS[topic].names
     assert same_rows(row_hashes(rows_of(topic, kept), names), row_hashes(expected, names))
+
+
+def test_requests_to_redrive_and_their_receipts_are_rows_that_verification_expects() -> None:
+    letter = letter_of(3, 50, b"s", b"data", _LETTER_HEADERS, 99)
+    request = dict(request_headers(letter, "somebody", 5))
+    made = receipt_record(Receipt(50, 60, 70, "redriven"), b"s", "sensor-processing", 3, "abc")
+    written = [(60, b"data", request), (61, bytes(made.value), dict(made.headers))]
+    records = [Record(at, b"s", value, headers, 77) for at, value, headers in written]
+    rows = rows_of(topics.DEAD_LETTERS, records)
+    expected = expected_rows(
+        topics.DEAD_LETTERS,
+        [TopicRecord(at, b"s", value, headers, 77) for at, value, headers in written],
+    )
+    assert rows.to_pylist() == expected.to_pylist()
+    assert [row["reason"] for row in rows.to_pylist()] == ["redrive_requested", "redriven"]
+    assert [row["source"] for row in rows.to_pylist()] == ["dead-letters/3/50"] * 2
+
+
+_LETTER_HEADERS = {
+    "pipeline": b"sensor-processing",
+    "source": b"imu-data-all/3/41",
+    "failed-us": b"17",
+}

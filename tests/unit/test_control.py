@@ -34,6 +34,9 @@ def test_a_ledger_is_as_its_schema_says_and_reads_back() -> None:
     ledger = Ledger("sensor-processing", 3, 2, 1, 900, 700, 10**15, "abc", {"records": 5})
     jsonschema.validate(json.loads(encode(ledger)), schema)
     assert decode_ledger(encode(ledger)) == ledger
+    redriving = msgspec.structs.replace(ledger, redrive_offset=7)
+    jsonschema.validate(json.loads(encode(redriving)), schema)
+    assert decode_ledger(encode(redriving)) == redriving
 
 
 def test_a_wish_that_crossed_a_rescale_keeps_the_newer_generation() -> None:
