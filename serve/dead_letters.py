@@ -166,11 +166,20 @@ def dead_letter_routes(kafka: KafkaSettings, redriven: Redriven) -> APIRouter:
         return found
 
     @router.get("", summary="Dead letters, the newest first")
-    async def letters(
+    async def dead_letters(
         principal: Annotated[Principal, Depends(principal_of)],
-        reason: Annotated[str | None, Query(max_length=64)] = None,
-        pipeline: Annotated[str | None, Query(max_length=64)] = None,
-        sensor: Annotated[str | None, Query(max_length=64)] = None,
+        reason: Annotated[
+            str | None,
+            Query(description="Only with it.", max_length=64, examples=["crc_mismatch"]),
+        ] = None,
+        pipeline: Annotated[
+            str | None,
+            Query(description="What refused them.", max_length=64, examples=["sensor-processing"]),
+        ] = None,
+        sensor: Annotated[
+            str | None,
+            Query(description="Only of this sensor.", max_length=64, examples=["sensor1"]),
+        ] = None,
         limit: Annotated[int, Query(description="Letters a page.", ge=1, le=MOST_A_PAGE)] = 50,
         cursor: Annotated[
             str | None, Query(description="`next_cursor` of a page before.", max_length=256)
@@ -194,7 +203,7 @@ def dead_letter_routes(kafka: KafkaSettings, redriven: Redriven) -> APIRouter:
             raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
 
     @router.get("/{partition}/{offset}", summary="One dead letter", responses=_NOT_FOUND)
-    async def letter(
+    async def dead_letter(
         partition: _Partition,
         offset: _Offset,
         principal: Annotated[Principal, Depends(principal_of)],
@@ -217,7 +226,7 @@ def dead_letter_routes(kafka: KafkaSettings, redriven: Redriven) -> APIRouter:
             **_NOT_FOUND,
         },
     )
-    async def payload(
+    async def dead_letter_payload(
         partition: _Partition,
         offset: _Offset,
         principal: Annotated[Principal, Depends(principal_of)],
@@ -232,7 +241,7 @@ def dead_letter_routes(kafka: KafkaSettings, redriven: Redriven) -> APIRouter:
         status_code=HTTPStatus.ACCEPTED,
         responses=_NOT_FOUND,
     )
-    async def redrive_letters(
+    async def redrive_dead_letters(
         wanted: RedriveAsk,
         principal: Annotated[Principal, Depends(requires(Role.OPERATOR))],
     ) -> RedriveAnswer:
@@ -267,8 +276,10 @@ def dead_letter_routes(kafka: KafkaSettings, redriven: Redriven) -> APIRouter:
 
 _BYTES: Final = "application/octet-stream"
 _NOT_FOUND: Final = declared(HTTPStatus.NOT_FOUND)
-_Partition = Annotated[int, Path(ge=0, lt=topics.PARTITIONS)]
-_Offset = Annotated[int, Path(ge=0, le=_BOUND)]
+_Partition = Annotated[
+    int, Path(description="Of dead-letters.", ge=0, lt=topics.PARTITIONS, examples=[3])
+]
+_Offset = Annotated[int, Path(description="Within it.", ge=0, le=_BOUND, examples=[1042])]
 
 
 class _Some:
