@@ -16,7 +16,7 @@ from cluster.device_credentials import DeviceCredentials
 from cluster.local.stack import Stack
 from pipelines.settings import Settings
 from serve.command_routes import command_routes
-from serve.login import mongo_client
+from serve.mongo import mongo_client
 from serve.principal import SCOPE_KEY, Principal, Role
 from serve.problems import report_problems
 from simulator.command_answers import answering
