@@ -47,7 +47,7 @@ export function narrowLayout(boxes, width) {
   let y = EDGE;
   const left = (width - BOX.width) / 2;
   let targets = [];
-  for (const box of boxes) {
+  for (const box of inOrder(boxes)) {
     const [last] = targets;
     const goesOn = targets.length === 1 && box.from.length === 1 && last.place === box.from[0];
     const sources = goesOn ? targets : fitting(box.from, width);
@@ -62,6 +62,13 @@ export function narrowLayout(boxes, width) {
     y += 1.4 * GAP;
   }
   return { ...layout, width, height: y };
+}
+
+/** Along the known rows, then what else there is. */
+function inOrder(boxes) {
+  const names = ROWS.flat();
+  const place = ({ name }) => (names.includes(name) ? names.indexOf(name) : names.length);
+  return boxes.toSorted((a, b) => place(a) - place(b));
 }
 
 function emptyLayout(wide) {
