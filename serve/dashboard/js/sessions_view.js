@@ -75,7 +75,10 @@ export class SessionsView {
     if (this.path !== this.shownPath) this.#describe();
   }
 
-  /** @param {{sessions: object[], next_cursor: string|null}} body @param {string} path it answers */
+  /**
+   * @param {{sessions: object[], next_cursor: string|null}} body
+   * @param {string} path that it answers
+   */
   show({ sessions, next_cursor }, path) {
     if (path !== this.path) return;
     this.shownPath = path;

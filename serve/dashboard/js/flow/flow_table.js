@@ -94,7 +94,8 @@ function term(words, value) {
 }
 
 function row(stage) {
-  const known = (value, text) => element("td", { text: (value ?? null) === null ? "–" : text(value) });
+  const known = (value, text) =>
+    element("td", { text: (value ?? null) === null ? "–" : text(value) });
   const places = (value) => [value].flat().map(placeName).join(", ");
   return element(
     "tr",

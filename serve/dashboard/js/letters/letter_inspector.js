@@ -3,6 +3,7 @@
 import { getJson } from "../api_client.js";
 import { element } from "../elements.js";
 import { count, dateTime } from "../format.js";
+import { scroller } from "../table_head.js";
 import { bytesOf, dumpLines } from "./hex_dump.js";
 import { reasonWords } from "./reasons.js";
 import { redrive } from "./redrive.js";
@@ -28,7 +29,11 @@ export class LetterInspector {
     this.node.append(element("p", { class: "quiet-note", text: "Asking for its bytes …" }));
     try {
       const { body } = await getJson(`/api/v1/dead-letters/${place}`);
-      if (place === this.place) this.node.replaceChildren(...this.#content(body));
+      if (place !== this.place) return;
+      this.node.replaceChildren(...this.#content(body));
+      // On a phone it stands above the list, out of sight of who pressed a row.
+      this.node.scrollIntoView({ block: "nearest" });
+      this.page.say(`Shown: the dead letter ${place}, ${reasonWords(body.reason)}.`);
     } catch (error) {
       if (place !== this.place || this.page.endedBy(error)) return;
       const words = `This dead letter cannot be read. ${error.message}`;
@@ -116,26 +121,21 @@ export class LetterInspector {
           text: "Download",
         }),
       ),
-      element(
-        "div",
-        { class: "scroller hex", tabindex: "0", role: "group", "aria-label": "Bytes of the payload" },
-        ...dumpLines(bytes).map(hexLine),
-      ),
+      scroller("Bytes of the payload", { class: "hex" }, ...dumpLines(bytes).map(hexLine)),
       element("p", { class: "quiet-note", text: "Marked: 7c 1e, with which every frame begins." }),
     );
   }
 }
 
 function hexLine({ offset, cells, ascii }) {
+  const bytes = cells.map(({ text, isHead }) =>
+    element("span", { class: isHead ? "is-head" : null, text }),
+  );
   return element(
     "div",
     { class: "hex-line" },
     element("span", { class: "hex-offset", text: offset }),
-    element(
-      "span",
-      { class: "hex-bytes" },
-      ...cells.map(({ text, isHead }) => element("span", { class: isHead ? "is-head" : null, text })),
-    ),
+    element("span", { class: "hex-bytes" }, ...bytes),
     element("span", { class: "hex-ascii", text: ascii }),
   );
 }

@@ -120,7 +120,8 @@ export class LettersView {
   }
 
   #whyNotAll() {
-    if (Object.keys(this.wish).length === 0) return "Choose a reason, a sensor or a pipeline first.";
+    const isNarrowed = Object.keys(this.wish).length > 0;
+    if (!isNarrowed) return "Choose a reason, a sensor or a pipeline first.";
     return this.letters?.length > 0 ? null : "There is none.";
   }
 

@@ -11,7 +11,8 @@ const DECIMALS = 4;
 export function metricsSection(model, versions) {
   const rows = comparisonRows(versions);
   if (rows.length === 0) {
-    return element("p", { class: "quiet-note metrics-none", text: "These versions tell no metrics." });
+    const text = "These versions tell no metrics.";
+    return element("p", { class: "quiet-note metrics-none", text });
   }
   const names = versions.map(({ version }) =>
     version === model.stable ? `${version}, stable` : version,

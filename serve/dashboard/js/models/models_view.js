@@ -14,7 +14,8 @@ export class ModelsView {
   constructor(node, page) {
     this.page = page;
     this.alarm = element("p", { class: "alarm", role: "alert", hidden: true });
-    this.note = element("p", { class: "quiet-note", role: "status", text: "Asking for the models …" });
+    this.note = element("p", { class: "quiet-note", role: "status" });
+    setText(this.note, "Asking for the models …");
     this.list = element("div", { class: "models" });
     node.append(
       element(
@@ -77,7 +78,8 @@ export class ModelsView {
   #compared(model, versions) {
     const named = this.page.view.text("versions").split(",");
     const chosen = versions.filter(({ version }) => named.includes(version));
-    const usual = versions.filter(({ version }) => [model.stable, model.candidate].includes(version));
+    const known = [model.stable, model.candidate];
+    const usual = versions.filter(({ version }) => known.includes(version));
     const found = chosen.length > 0 ? chosen : usual.length > 0 ? usual : versions.slice(0, 2);
     return found.toSorted((a, b) => (b.version === model.stable) - (a.version === model.stable));
   }

@@ -75,7 +75,8 @@ export class ReplayView {
       for (const plot of this.plots) plot.setWindows(windows, holes);
       this.table.show(windows, note);
     } catch (error) {
-      if (!this.page.endedBy(error)) this.table.show([], `The windows cannot be read now. ${error.message}`);
+      if (this.page.endedBy(error)) return;
+      this.table.show([], `The windows cannot be read now. ${error.message}`);
     }
   }
 
@@ -125,7 +126,9 @@ export class ReplayView {
           ? `${count(rows)} of ${count(total)} samples, the peaks among them. Zoom in for more.`
           : `All ${count(total)} samples of this span.`;
     const model = predictions?.model;
-    const made = model ? `Velocity by ${model.name} ${model.version}.` : "No velocity: no model looked at it.";
+    const made = model
+      ? `Velocity by ${model.name} ${model.version}.`
+      : "No velocity: no model looked at it.";
     const notes = [samples.note, predictions?.note].filter(Boolean);
     setText(this.note, [words, made, ...notes].join(" "));
     this.node.dataset.rows = String(rows);
