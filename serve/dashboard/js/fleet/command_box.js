@@ -33,8 +33,8 @@ export class CommandBox {
   constructor(page, sensorId) {
     this.page = page;
     this.path = `/api/v1/sensors/${encodeURIComponent(sensorId)}/commands`;
-    this.name = element("input", { class: "field", placeholder: "blink", maxlength: 64 });
-    this.arguments = element("input", { class: "field mono", placeholder: '{"times": 3}' });
+    this.name = element("input", { class: "field", placeholder: "identify", maxlength: 64 });
+    this.arguments = element("input", { class: "field mono", placeholder: '{"seconds": 3}' });
     this.seconds = element("input", { class: "field", type: "number", ...EXPIRES_S });
     this.send = element("button", { type: "submit", class: "plain-button", text: "Send command" });
     this.alarm = element("p", { class: "alarm", role: "alert", hidden: true });
