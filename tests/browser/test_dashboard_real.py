@@ -28,13 +28,12 @@ def address(stack: Stack) -> str:
     return f"http://{stack.settings.serve.host}:{stack.settings.serve.port}"
 
 
-def start_fleet(stack: Stack) -> subprocess.Popen[bytes]:
+def start_fleet(stack: Stack, *options: str) -> subprocess.Popen[bytes]:
     """Start `imustream simulate`."""
     environment = {
         **without_settings(dict(os.environ)),
         **child_environment(stack.settings, ROOT),
     }
-    options = ["--sensors", str(SENSORS), "--sensor-prefix", PREFIX]
     command = [sys.executable, "-m", "cluster.cli", "simulate", *options]
     return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
 
@@ -58,7 +57,7 @@ def take_picture(page: Page, name: str) -> None:
 @pytest.fixture(scope="module")
 def fleet(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
     """Twenty sensors that move until the module's tests are done, or one stops them."""
-    started = start_fleet(stack)
+    started = start_fleet(stack, "--sensors", str(SENSORS), "--sensor-prefix", PREFIX)
     yield started
     stop_fleet(started)
 
@@ -189,6 +188,25 @@ def test_a_real_session_is_shown_again(live_page: Page, address: str) -> None:
     expect(page.locator("#replay .listing tbody tr").first).to_be_visible()
     expect(page.get_by_role("alert")).to_have_count(0)
     take_picture(page, "replay")
+
+
+def test_real_dead_letters_are_read_and_redriven(
+    live_page: Page, stack: Stack, address: str
+) -> None:
+    page = live_page
+    faults = ("--bad-crc", "0.3", "--seconds", "6")
+    broken = start_fleet(stack, "--sensors", "1", "--sensor-prefix", "broken", *faults)
+    assert broken.wait(FIRST_SAMPLES_MS / 1000) == 0
+    page.goto(f"{address}/#view=letters&sender=broken1")
+    page.locator(".letters-table tbody tr").first.get_by_role("button").click()
+    inspector = page.get_by_role("complementary", name="The chosen dead letter")
+    expect(inspector.get_by_role("heading", name="checksum is wrong")).to_be_visible()
+    expect(inspector.locator(".hex-line .is-head").first).to_have_text("7c")
+    again = inspector.get_by_role("button", name="Redrive this dead letter")
+    again.click()
+    page.get_by_role("dialog").get_by_role("button", name="Redrive 1").click()
+    expect(again).to_have_attribute("title", "It was redriven already.", timeout=FIRST_SAMPLES_MS)
+    take_picture(page, "letters")
 
 
 def test_the_real_models_tell_their_metrics(live_page: Page, address: str) -> None:

@@ -23,6 +23,7 @@ export class LetterInspector {
   async show(place) {
     if (place === this.place) return;
     this.place = place;
+    this.redriven = undefined;
     this.node.hidden = place === "";
     this.node.replaceChildren();
     if (place === "") return;
@@ -30,6 +31,7 @@ export class LetterInspector {
     try {
       const { body } = await getJson(`/api/v1/dead-letters/${place}`);
       if (place !== this.place) return;
+      this.redriven = body.redriven;
       this.node.replaceChildren(...this.#content(body));
       // On a phone it stands above the list, out of sight of who pressed a row.
       this.node.scrollIntoView({ block: "nearest" });
@@ -38,6 +40,14 @@ export class LetterInspector {
       if (place !== this.place || this.page.endedBy(error)) return;
       const words = `This dead letter cannot be read. ${error.message}`;
       this.node.replaceChildren(element("p", { class: "alarm", role: "alert", text: words }));
+    }
+  }
+
+  /** Looks whether the slots have redriven it meanwhile. @param {object[]} letters of the list */
+  follow(letters) {
+    const own = letters.find(({ partition, offset }) => `${partition}/${offset}` === this.place);
+    if (own !== undefined && this.redriven !== undefined && own.redriven !== this.redriven) {
+      this.refresh();
     }
   }
 

@@ -94,6 +94,7 @@ export class LettersView {
     Object.assign(this, { letters, hasMore, shownQuery: query });
     this.alarm.hidden = true;
     this.table.show(letters);
+    this.inspector.follow(letters);
     this.table.mark(this.page.view.text("letter"));
     this.reasons.show(reasons, this.page.view.text("reason"));
     this.#describe();
