@@ -37,18 +37,18 @@ def test_a_thousand_sensors_stay_fluid_and_all_can_be_reached(
     busy_ms = page.evaluate(
         """async () => {
           const scroller = document.querySelector(".fleet-scroller");
-          let longest = 0;
+          const took = [];
           for (let step = 1; step <= 20; step += 1) {
             const began = performance.now();
             scroller.scrollTop = step * scroller.scrollHeight / 20;
             scroller.dispatchEvent(new Event("scroll"));
             document.body.getBoundingClientRect();
-            longest = Math.max(longest, performance.now() - began);
+            took.push(performance.now() - began);
             await new Promise(requestAnimationFrame);
           }
-          return longest; }"""
+          return took.sort((a, b) => a - b)[10]; }"""
     )
-    assert busy_ms < 100, f"one scroll took {busy_ms:.0f} ms"
+    assert busy_ms < 50, f"half of the scrolls took more than {busy_ms:.0f} ms"
     expect(page.get_by_role("button", name="sensor1000", exact=True)).to_be_visible()
     page.get_by_label("Search sensors and labels").fill("sensor99")
     expect(rows(page)).to_have_count(11)

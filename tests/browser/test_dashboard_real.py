@@ -28,13 +28,12 @@ def address(stack: Stack) -> str:
     return f"http://{stack.settings.serve.host}:{stack.settings.serve.port}"
 
 
-def start_fleet(stack: Stack) -> subprocess.Popen[bytes]:
+def start_fleet(stack: Stack, *options: str) -> subprocess.Popen[bytes]:
     """Start `imustream simulate`."""
     environment = {
         **without_settings(dict(os.environ)),
         **child_environment(stack.settings, ROOT),
     }
-    options = ["--sensors", str(SENSORS), "--sensor-prefix", PREFIX]
     command = [sys.executable, "-m", "cluster.cli", "simulate", *options]
     return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
 
@@ -58,7 +57,7 @@ def take_picture(page: Page, name: str) -> None:
 @pytest.fixture(scope="module")
 def fleet(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
     """Twenty sensors that move until the module's tests are done, or one stops them."""
-    started = start_fleet(stack)
+    started = start_fleet(stack, "--sensors", str(SENSORS), "--sensor-prefix", PREFIX)
     yield started
     stop_fleet(started)
 
@@ -148,7 +147,74 @@ def test_the_pipelines_show_what_they_do(live_page: Page, address: str) -> None:
         expect(page.get_by_role("article", name=name)).to_be_visible()
     parts = len(names) + len(("kafka", "mongodb", "mqtt", "live", "inference"))
     expect(page.locator(".part[data-state=ready]")).to_have_count(parts, timeout=FIRST_SAMPLES_MS)
+    for name in ("bridge", *names):
+        expect(page.locator(f".flow-box[data-stage={name}]")).to_be_visible()
+    processed = page.locator(".flow-box[data-stage=sensor-processing]")
+    expect(processed).to_contain_text("nothing lost")
+    expect(page.locator(".ledger").first).to_contain_text(
+        re.compile(r"[1-9][\d,]* frames in"), timeout=FIRST_SAMPLES_MS
+    )
+    expect(page.locator(".ledger[data-balanced=false]")).to_have_count(0)
     take_picture(page, "pipelines")
+
+
+def test_the_fleet_is_real_and_keeps_the_label_that_is_set(live_page: Page, address: str) -> None:
+    page = live_page
+    page.goto(f"{address}/#view=fleet&q={PREFIX}")
+    expect(page.locator(".fleet-table")).to_have_attribute("aria-rowcount", str(SENSORS + 1))
+    page.get_by_role("button", name=f"{PREFIX}3", exact=True).click()
+    sheet = page.get_by_role("dialog", name=f"{PREFIX}3")
+    sheet.get_by_label("Name").fill("limb")
+    sheet.get_by_label("Value").fill("left wrist")
+    sheet.get_by_role("button", name="Set label").click()
+    expect(sheet.locator(".chip")).to_contain_text("limb: left wrist")
+    sheet.get_by_label("Command", exact=True).fill("ping")
+    sheet.get_by_role("button", name="Send command").click()
+    expect(sheet.locator(".command-row")).to_contain_text("replied")
+    page.keyboard.press("Escape")
+    page.reload()
+    row = page.locator(".fleet-table tbody tr", has_text=re.compile(rf"^{PREFIX}3\D"))
+    expect(row).to_contain_text("limb: left wrist")
+    expect(row).to_contain_text("live")
+    take_picture(page, "fleet")
+
+
+def test_a_real_session_is_shown_again(live_page: Page, address: str) -> None:
+    page = live_page
+    page.goto(f"{address}/#view=sessions&of={PREFIX}2")
+    page.locator(".sessions-table tbody tr").first.get_by_role("button").first.click()
+    expect(page.locator("#replay[aria-busy=false][data-rows]")).to_be_visible()
+    page.locator("#replay summary").click()
+    expect(page.locator("#replay .listing tbody tr").first).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    take_picture(page, "replay")
+
+
+def test_real_dead_letters_are_read_and_redriven(
+    live_page: Page, stack: Stack, address: str
+) -> None:
+    page = live_page
+    faults = ("--bad-crc", "0.3", "--seconds", "6")
+    broken = start_fleet(stack, "--sensors", "1", "--sensor-prefix", "broken", *faults)
+    assert broken.wait(FIRST_SAMPLES_MS / 1000) == 0
+    page.goto(f"{address}/#view=letters&sender=broken1")
+    page.locator(".letters-table tbody tr").first.get_by_role("button").click()
+    inspector = page.get_by_role("complementary", name="The chosen dead letter")
+    expect(inspector.get_by_role("heading", name="checksum is wrong")).to_be_visible()
+    expect(inspector.locator(".hex-line .is-head").first).to_have_text("7c")
+    again = inspector.get_by_role("button", name="Redrive this dead letter")
+    again.click()
+    page.get_by_role("dialog").get_by_role("button", name="Redrive 1").click()
+    expect(again).to_have_attribute("title", "It was redriven already.", timeout=FIRST_SAMPLES_MS)
+    take_picture(page, "letters")
+
+
+def test_the_real_models_tell_their_metrics(live_page: Page, address: str) -> None:
+    page = live_page
+    page.goto(f"{address}/#view=models")
+    expect(page.get_by_text(re.compile(r"version \d+ serves"))).to_be_visible()
+    expect(page.locator(".metrics-table tbody tr").first).to_be_visible()
+    take_picture(page, "models")
 
 
 def test_sensors_that_stop_are_named(

@@ -12,7 +12,7 @@ export class Announcer {
 
   /** @param {string} words */
   say(words) {
-    // The same words again are a message of their own: a changed text of one node would not be read.
+    // The same words again are a message of their own, which one node's text would not be.
     this.log.append(element("p", { text: words }));
     while (this.log.children.length > MOST_MESSAGES) this.log.firstElementChild.remove();
   }

@@ -31,6 +31,7 @@ export class PipelineSwitch {
   async #ask() {
     const { name, paused } = this;
     const verb = paused ? "Resume" : "Pause";
+    const path = `/api/v1/pipelines/${encodeURIComponent(name)}/${verb.toLowerCase()}`;
     const words = paused
       ? "It goes on where it stopped, and works off what came meanwhile."
       : "It finishes what it has begun and then takes nothing more. Nothing is lost: what comes " +
@@ -40,7 +41,7 @@ export class PipelineSwitch {
       content: [element("p", { text: words })],
       verb,
       done: `${name} is asked to ${verb.toLowerCase()}.`,
-      act: () => sendJson("POST", `/api/v1/pipelines/${encodeURIComponent(name)}/${verb.toLowerCase()}`),
+      act: () => sendJson("POST", path),
     });
     if (await closed) this.changed();
   }

@@ -6,8 +6,9 @@ const axes = (prefix) =>
   AXES.map((axis) => ({ column: `${prefix}_${axis}`, label: axis, colour: `--series-${axis}` }));
 
 /**
- * `stream` is "predictions" where a model made it, else it is the sensor's own. `group` is what a reader switches on and off; `smallest` the least extent of the y axis, so that
- * a sensor at rest shows as a line and not as magnified noise.
+ * `stream` is "predictions" where a model made it, else it is the sensor's own. `group` is what a
+ * reader switches on and off; `smallest` the least extent of the y axis, so that a sensor at rest
+ * shows as a line and not as magnified noise.
  */
 export const QUANTITIES = [
   {

@@ -53,7 +53,7 @@ export class SensorFeed {
     );
   }
 
-  /** Asks for velocities, or no longer: a stream that nobody looks at costs the server something. */
+  /** Asks for velocities, or no longer: a stream that nobody looks at has its price. */
   wantPredictions(wanted) {
     if (wanted === (this.predictions !== undefined)) return;
     this.predictions?.close();

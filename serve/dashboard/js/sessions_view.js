@@ -2,6 +2,7 @@
 
 import { element, setAttribute, setText } from "./elements.js";
 import { count, dateTime, distance, duration, fixed, plural } from "./format.js";
+import { tableHead } from "./table_head.js";
 import { SESSION_STATES } from "./view_state.js";
 
 const FIRST = 50;
@@ -74,7 +75,10 @@ export class SessionsView {
     if (this.path !== this.shownPath) this.#describe();
   }
 
-  /** @param {{sessions: object[], next_cursor: string|null}} body @param {string} path it answers */
+  /**
+   * @param {{sessions: object[], next_cursor: string|null}} body
+   * @param {string} path that it answers
+   */
   show({ sessions, next_cursor }, path) {
     if (path !== this.path) return;
     this.shownPath = path;
@@ -142,22 +146,9 @@ export class SessionsView {
   }
 
   #makeTable() {
-    const head = COLUMNS.map(([name, unit]) =>
-      element(
-        "th",
-        { scope: "col" },
-        element("span", { text: name }),
-        unit ? element("span", { class: "column-unit", text: unit }) : "",
-      ),
-    );
     const body = element("tbody");
     this.table.append(
-      element(
-        "table",
-        { class: "figures listing sessions-table" },
-        element("thead", {}, element("tr", {}, ...head)),
-        body,
-      ),
+      element("table", { class: "figures listing sessions-table" }, tableHead(COLUMNS), body),
     );
     return body;
   }

@@ -5,6 +5,7 @@ import { element, setAttribute, setText } from "../elements.js";
 import { timeOfDay } from "../format.js";
 
 const EVERY_MS = 2_000;
+const EXPIRES_S = { value: 60, min: 1, max: 3_600 };
 const STATES_SAY = {
   sent: "no device was listening: it will not arrive",
   acknowledged: "on its way, no reply yet",
@@ -32,9 +33,9 @@ export class CommandBox {
   constructor(page, sensorId) {
     this.page = page;
     this.path = `/api/v1/sensors/${encodeURIComponent(sensorId)}/commands`;
-    this.name = element("input", { class: "field", placeholder: "blink", maxlength: 64 });
-    this.arguments = element("input", { class: "field mono", placeholder: '{"times": 3}' });
-    this.seconds = element("input", { class: "field", type: "number", value: 60, min: 1, max: 3600 });
+    this.name = element("input", { class: "field", placeholder: "identify", maxlength: 64 });
+    this.arguments = element("input", { class: "field mono", placeholder: '{"seconds": 3}' });
+    this.seconds = element("input", { class: "field", type: "number", ...EXPIRES_S });
     this.send = element("button", { type: "submit", class: "plain-button", text: "Send command" });
     this.alarm = element("p", { class: "alarm", role: "alert", hidden: true });
     this.note = element("p", { class: "quiet-note", text: "Asking for the commands …" });
@@ -126,7 +127,8 @@ function fill(row, command) {
   const failed = command.reply?.ok === false;
   setAttribute(row, "data-state", failed ? "refused" : command.state);
   const hasArguments = Object.keys(command.arguments ?? {}).length > 0;
-  setText(name, hasArguments ? `${command.name} ${JSON.stringify(command.arguments)}` : command.name);
+  const said = hasArguments ? ` ${JSON.stringify(command.arguments)}` : "";
+  setText(name, `${command.name}${said}`);
   setText(state, failed ? "the device refused it" : (STATES_SAY[command.state] ?? command.state));
   setText(time, timeOfDay(command.sent_us / 1e6));
   setText(reply, command.reply ? JSON.stringify(command.reply.result ?? command.reply) : "");

@@ -1,4 +1,4 @@
-// A square for each sensor: how hundreds of them are, at a glance. The table says the same in words.
+// A square for each sensor: how hundreds of them are, at a glance. The table says it in words.
 
 import { element, setAttribute } from "../elements.js";
 import { healthOf } from "./fleet_rows.js";

@@ -2,6 +2,7 @@
 
 import { element, setAttribute, setText } from "../elements.js";
 import { count, plural, rate, span } from "../format.js";
+import { scroller } from "../table_head.js";
 import { clockOffset } from "../wording.js";
 import { FleetMap } from "./fleet_map.js";
 import {
@@ -104,16 +105,7 @@ export class FleetView {
     this.mapFrame = element("div", { class: "card fleet-map-card" }, cells, legend());
     this.note = element("p", { class: "quiet-note", role: "status" });
     this.table = this.#table();
-    this.scroller = element(
-      "div",
-      {
-        class: "scroller card table-card fleet-scroller",
-        tabindex: "0",
-        role: "group",
-        "aria-label": "Sensors",
-      },
-      this.table,
-    );
+    this.scroller = scroller("Sensors", { class: "card table-card fleet-scroller" }, this.table);
     this.rows = new VirtualRows(this.scroller, this.table, {
       rowPx: ROW_PX,
       make: () => this.#makeRow(),

@@ -80,7 +80,8 @@ export class LabelEditor {
     try {
       // What somebody else changed meanwhile is not overwritten unseen.
       const { etag } = await getJson(this.path);
-      const answer = await sendJson("PATCH", this.path, { labels }, etag ? { "if-match": etag } : {});
+      const ifSame = etag ? { "if-match": etag } : {};
+      const answer = await sendJson("PATCH", this.path, { labels }, ifSame);
       this.page.say(done);
       this.name.input.value = this.value.input.value = "";
       if (answer.labels) this.show(answer.labels);
@@ -96,7 +97,12 @@ export class LabelEditor {
 }
 
 function field(title, placeholder) {
-  const input = element("input", { class: "field", placeholder, maxlength: 64, autocomplete: "off" });
+  const input = element("input", {
+    class: "field",
+    placeholder,
+    maxlength: 64,
+    autocomplete: "off",
+  });
   const node = element("label", { class: "field-label" }, element("span", { text: title }), input);
   return { input, node };
 }

@@ -89,8 +89,15 @@ export class SensorSheet {
       "div",
       { class: "toolbar sheet-ways" },
       way("Watch live", { view: "live", sensors: [sensorId] }),
-      way("Sessions", { view: "sessions", sessionState: null, texts: { of: sensorId, session: "" } }),
-      way("Dead letters", { view: "letters", texts: { sender: sensorId, reason: "", pipeline: "" } }),
+      way("Sessions", {
+        view: "sessions",
+        sessionState: null,
+        texts: { of: sensorId, session: "", from: "", to: "" },
+      }),
+      way("Dead letters", {
+        view: "letters",
+        texts: { sender: sensorId, reason: "", pipeline: "", letter: "" },
+      }),
     );
   }
 }

@@ -15,12 +15,14 @@ const ROWS = [
   ["bridge", "sensor-processing", "ml-inference"],
   ["session-aggregation", "session-writer"],
 ];
-const SECOND_ROW_X = EDGE + 2 * (PLACE.width + GAP) + (BOX.width + GAP) + BOX.width / 2 - PLACE.width / 2;
+/** Its first place stands below the middle of the first row's second box. */
+const SECOND_ROW_X =
+  EDGE + 2 * (PLACE.width + GAP) + (BOX.width + GAP) + (BOX.width - PLACE.width) / 2;
 
 /**
  * @param {object[]} boxes of stages.js
- * @returns {{width: number, height: number, boxes: Map<string, object>, places: Map<string, object>,
- *   arrows: {from: object, to: object}[], wide: boolean}}
+ * @returns {{width: number, height: number, boxes: Map<string, object>,
+ *   places: Map<string, object>, arrows: {from: object, to: object}[], wide: boolean}}
  */
 export function wideLayout(boxes) {
   const layout = emptyLayout(true);
@@ -47,21 +49,29 @@ export function narrowLayout(boxes, width) {
   let y = EDGE;
   const left = (width - BOX.width) / 2;
   let targets = [];
-  for (const box of boxes) {
+  for (const box of inOrder(boxes)) {
     const [last] = targets;
     const goesOn = targets.length === 1 && box.from.length === 1 && last.place === box.from[0];
     const sources = goesOn ? targets : fitting(box.from, width);
     if (goesOn) y = last.y + PLACE.height + GAP;
     else y = putAll(layout, sources, width, y) + GAP;
-    layout.boxes.set(box.name, { ...BOX, x: left, y, box });
-    for (const source of sources) layout.arrows.push({ from: source, to: layout.boxes.get(box.name) });
+    const node = { ...BOX, x: left, y, box };
+    layout.boxes.set(box.name, node);
+    for (const source of sources) layout.arrows.push({ from: source, to: node });
     y += BOX.height + GAP;
     targets = fitting(box.to, width);
     y = putAll(layout, targets, width, y);
-    for (const target of targets) layout.arrows.push({ from: layout.boxes.get(box.name), to: target });
+    for (const target of targets) layout.arrows.push({ from: node, to: target });
     y += 1.4 * GAP;
   }
   return { ...layout, width, height: y };
+}
+
+/** Along the known rows, then what else there is. */
+function inOrder(boxes) {
+  const names = ROWS.flat();
+  const place = ({ name }) => (names.includes(name) ? names.indexOf(name) : names.length);
+  return boxes.toSorted((a, b) => place(a) - place(b));
 }
 
 function emptyLayout(wide) {
@@ -95,7 +105,9 @@ function placeOthers(layout, boxes) {
     const others = node ? box.to.filter((place) => !layout.places.has(placeKey(place))) : [];
     let x = node ? node.x + (BOX.width - PLACE.width) / 2 : 0;
     for (const place of others) {
-      while (nodesOf(layout).some((each) => overlaps(each, { ...BOX, x, y: node.y + ROW }))) x += GAP;
+      const isTaken = () =>
+        nodesOf(layout).some((each) => overlaps(each, { ...BOX, x, y: node.y + ROW }));
+      while (isTaken()) x += GAP;
       x = putPlace(layout, place, x, node.y + ROW);
     }
   }

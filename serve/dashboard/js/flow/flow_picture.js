@@ -61,7 +61,11 @@ function picture(layout, summary) {
     },
     svg("defs", {}, marker),
     ...layout.arrows.map((arrow) =>
-      svg("path", { d: arrowPath(arrow, wide), class: "flow-line", "marker-end": "url(#flow-arrow)" }),
+      svg("path", {
+        d: arrowPath(arrow, wide),
+        class: "flow-line",
+        "marker-end": "url(#flow-arrow)",
+      }),
     ),
     ...[...layout.places.values()].map(placeNode),
     ...[...layout.boxes.values()].map(boxNode),

@@ -2,6 +2,7 @@
 
 import { element } from "../elements.js";
 import { count, rate } from "../format.js";
+import { scroller, tableHead } from "../table_head.js";
 import { ACCOUNTS, boxesOf, placeName } from "./stages.js";
 
 const COLUMNS = [
@@ -20,6 +21,7 @@ const COUNTS_SAY = {
   frames: "frames in",
   records: "records in",
   samples: "samples in",
+  ticks: "ticks of the clock",
   duplicates: "duplicates left out",
   dead_letters: "kept as dead letters",
   not_a_number: "not a number",
@@ -30,27 +32,14 @@ export class FlowTable {
   constructor() {
     this.rows = element("tbody");
     this.ledger = element("ul", { class: "ledgers", "aria-label": "The ledger" });
-    const heads = COLUMNS.map(([title, unit]) =>
-      element(
-        "th",
-        { scope: "col" },
-        element("span", { text: title }),
-        unit ? element("span", { class: "column-unit", text: unit }) : "",
-      ),
-    );
     this.node = element(
       "details",
       { class: "more" },
       element("summary", { text: "The same as a table" }),
-      element(
-        "div",
-        { class: "scroller", tabindex: "0", role: "group", "aria-label": "The flow as a table" },
-        element(
-          "table",
-          { class: "figures listing flow-table" },
-          element("thead", {}, element("tr", {}, ...heads)),
-          this.rows,
-        ),
+      scroller(
+        "The flow as a table",
+        {},
+        element("table", { class: "figures listing flow-table" }, tableHead(COLUMNS), this.rows),
       ),
     );
   }
@@ -105,7 +94,8 @@ function term(words, value) {
 }
 
 function row(stage) {
-  const known = (value, text) => element("td", { text: (value ?? null) === null ? "–" : text(value) });
+  const known = (value, text) =>
+    element("td", { text: (value ?? null) === null ? "–" : text(value) });
   const places = (value) => [value].flat().map(placeName).join(", ");
   return element(
     "tr",

@@ -31,8 +31,9 @@ export class FlowView {
       element("p", {
         class: "quiet-note",
         text:
-          "Every record from the sensors to the archive. A stage is behind by the records that wait " +
-          "for it; what goes in has to come out, be kept as a dead letter, or be known as a duplicate.",
+          "Every record from the sensors to the archive. A stage is behind by the records that " +
+          "wait for it; what goes in has to come out, be kept as a dead letter, or be known as a " +
+          "duplicate.",
       }),
       this.alarm,
       this.note,

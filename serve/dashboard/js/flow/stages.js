@@ -83,10 +83,11 @@ export function conditionOf(box) {
 }
 
 /** The few words under a box's name. */
-export function figuresOf(box) {
+export function figuresOf({ records_per_s: speed, lag }) {
+  const behind = lag === 0 ? "no lag" : `${count(lag)} behind`;
   return [
-    (box.records_per_s ?? null) === null ? "rate unknown" : `${rate(box.records_per_s)} records/s`,
-    (box.lag ?? null) === null ? "lag unknown" : box.lag === 0 ? "no lag" : `${count(box.lag)} behind`,
+    (speed ?? null) === null ? "rate unknown" : `${rate(speed)} records/s`,
+    (lag ?? null) === null ? "lag unknown" : behind,
   ];
 }
 

@@ -3,6 +3,7 @@
 import { getJson } from "../api_client.js";
 import { element } from "../elements.js";
 import { count, dateTime } from "../format.js";
+import { scroller } from "../table_head.js";
 import { bytesOf, dumpLines } from "./hex_dump.js";
 import { reasonWords } from "./reasons.js";
 import { redrive } from "./redrive.js";
@@ -22,17 +23,31 @@ export class LetterInspector {
   async show(place) {
     if (place === this.place) return;
     this.place = place;
+    this.redriven = undefined;
     this.node.hidden = place === "";
     this.node.replaceChildren();
     if (place === "") return;
     this.node.append(element("p", { class: "quiet-note", text: "Asking for its bytes …" }));
     try {
       const { body } = await getJson(`/api/v1/dead-letters/${place}`);
-      if (place === this.place) this.node.replaceChildren(...this.#content(body));
+      if (place !== this.place) return;
+      this.redriven = body.redriven;
+      this.node.replaceChildren(...this.#content(body));
+      // On a phone it stands above the list, out of sight of who pressed a row.
+      this.node.scrollIntoView({ block: "nearest" });
+      this.page.say(`Shown: the dead letter ${place}, ${reasonWords(body.reason)}.`);
     } catch (error) {
       if (place !== this.place || this.page.endedBy(error)) return;
       const words = `This dead letter cannot be read. ${error.message}`;
       this.node.replaceChildren(element("p", { class: "alarm", role: "alert", text: words }));
+    }
+  }
+
+  /** Looks whether the slots have redriven it meanwhile. @param {object[]} letters of the list */
+  follow(letters) {
+    const own = letters.find(({ partition, offset }) => `${partition}/${offset}` === this.place);
+    if (own !== undefined && this.redriven !== undefined && own.redriven !== this.redriven) {
+      this.refresh();
     }
   }
 
@@ -116,26 +131,21 @@ export class LetterInspector {
           text: "Download",
         }),
       ),
-      element(
-        "div",
-        { class: "scroller hex", tabindex: "0", role: "group", "aria-label": "Bytes of the payload" },
-        ...dumpLines(bytes).map(hexLine),
-      ),
+      scroller("Bytes of the payload", { class: "hex" }, ...dumpLines(bytes).map(hexLine)),
       element("p", { class: "quiet-note", text: "Marked: 7c 1e, with which every frame begins." }),
     );
   }
 }
 
 function hexLine({ offset, cells, ascii }) {
+  const bytes = cells.map(({ text, isHead }) =>
+    element("span", { class: isHead ? "is-head" : null, text }),
+  );
   return element(
     "div",
     { class: "hex-line" },
     element("span", { class: "hex-offset", text: offset }),
-    element(
-      "span",
-      { class: "hex-bytes" },
-      ...cells.map(({ text, isHead }) => element("span", { class: isHead ? "is-head" : null, text })),
-    ),
+    element("span", { class: "hex-bytes" }, ...bytes),
     element("span", { class: "hex-ascii", text: ascii }),
   );
 }

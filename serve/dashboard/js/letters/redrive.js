@@ -18,15 +18,19 @@ const MOST_NAMED = 3;
  * @returns {Promise<boolean>} whether it was done
  */
 export async function redrive(page, wish, what) {
-  const forecast = element("p", { class: "forecast", role: "status", text: "Looking what would happen …" });
+  const forecast = element("p", {
+    class: "forecast",
+    role: "status",
+    text: "Looking what would happen …",
+  });
   const refused = element("ul", { class: "quiet-note refused" });
   const { confirm, closed, dialog } = askBeforeActing(page, {
     title: `Redrive ${what}?`,
     content: [
       element("p", {
         text:
-          "The bytes go once more to the pipeline that could not process them. Do it when the cause " +
-          "is mended: what fails again becomes a new dead letter. None goes through twice.",
+          "The bytes go once more to the pipeline that could not process them. Do it when the " +
+          "cause is mended: what fails again becomes a new dead letter. None goes through twice.",
       }),
       forecast,
       refused,
@@ -61,7 +65,8 @@ function forecastWords({ matched, requested, already, refusals, more }) {
 function reasonsOf(refused) {
   const places = Map.groupBy(refused, ({ why }) => why);
   const lines = [...places].map(([why, letters]) => {
-    const named = letters.slice(0, MOST_NAMED).map(({ partition, offset }) => `${partition}/${offset}`);
+    const first = letters.slice(0, MOST_NAMED);
+    const named = first.map(({ partition, offset }) => `${partition}/${offset}`);
     const more = letters.length > MOST_NAMED ? " and others" : "";
     return `${count(letters.length)}: ${why} (${named.join(", ")}${more})`;
   });

@@ -52,7 +52,7 @@ export function changeAgainst(first, value) {
 }
 
 function bestOf(values, direction) {
-  if (direction === 0) return -1;
+  if (direction === 0 || values.length < 2) return -1;
   const scores = values.map((value) =>
     Number.isFinite(value) ? direction * (direction < 0 ? Math.abs(value) : value) : -Infinity,
   );

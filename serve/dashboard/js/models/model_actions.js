@@ -27,13 +27,11 @@ export function promote(page, model, version) {
 
 /** @returns {Promise<boolean>} whether it was done */
 export function rollBack(page, model) {
-  const before = model.previous ? `version ${model.previous}` : "the version that was stable before";
+  const before = model.previous ?? "The version that was stable before";
   const { closed } = askBeforeActing(page, {
     title: `Roll ${model.name} back?`,
     content: [
-      element("p", {
-        text: `${before.charAt(0).toUpperCase()}${before.slice(1)} takes the place of ${model.stable}.`,
-      }),
+      element("p", { text: `${before} takes the place of ${model.stable} as the stable version.` }),
     ],
     verb: "Roll back",
     done: `${model.name} is rolled back.`,

@@ -11,6 +11,8 @@ const Y_AXIS_PX = 46;
 const X_AXIS_PX = 24;
 const RIGHT_PX = 12;
 const LEAST_DRAG_PX = 6;
+/** Narrower bands would be a grey haze. */
+const LEAST_BAND_PX = 4;
 /** So that the pointers of the plots of one session move together. */
 const POINTER = uPlot.sync("replay");
 const POINTER_TYPES = ["mousemove", "mouseleave"];
@@ -208,8 +210,9 @@ export class ReplayPlot {
     this.windows.forEach((window, index) => {
       const [start, end] = [window.start_us / 1e6, window.end_us / 1e6];
       if (window.gaps > 0) paint(start, end, this.colours.gap);
-      // Bands narrower than this would be a grey haze.
-      else if (index % 2 === 0 && (end - start) * pixelsPerS > 4) paint(start, end, this.colours.band);
+      else if (index % 2 === 0 && (end - start) * pixelsPerS > LEAST_BAND_PX) {
+        paint(start, end, this.colours.band);
+      }
     });
     for (const [start, end] of this.holes) paint(start, end, this.colours.hole);
     ctx.restore();

@@ -39,7 +39,8 @@ export function holesOf(windows) {
   const holes = [];
   let end = -Infinity;
   for (const window of windows) {
-    if (Number.isFinite(end) && window.start_us > end) holes.push([end / 1e6, window.start_us / 1e6]);
+    const isApart = Number.isFinite(end) && window.start_us > end;
+    if (isApart) holes.push([end / 1e6, window.start_us / 1e6]);
     end = Math.max(end, window.end_us);
   }
   return holes;

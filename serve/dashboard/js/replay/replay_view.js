@@ -1,24 +1,16 @@
 // One session again: its samples and velocities over the bands of its windows, ever finer.
 
-import { SignedOutError } from "../api_client.js";
 import { element, setText } from "../elements.js";
-import { count, dateTime, distance, duration, fixed, timeOfDay } from "../format.js";
+import { count } from "../format.js";
 import { QUANTITIES } from "../quantities.js";
 import { ReplayPlot } from "./replay_plot.js";
-import { afterKey, holesOf, moved, within, zoomed } from "./replay_range.js";
+import { afterKey, holesOf, within } from "./replay_range.js";
 import { ReplaySource } from "./replay_source.js";
+import { SessionFacts } from "./session_facts.js";
+import { SpanControls } from "./span_controls.js";
 import { WindowTable } from "./window_table.js";
 
 const SETTLED_MS = 200;
-const FACTS = [
-  ["Started", (session) => dateTime(session.start_us), ""],
-  ["Lasted", (session) => duration((session.end_us - session.start_us) / 1e6), ""],
-  ["Samples", (session) => count(session.samples), ""],
-  ["Gaps", (session) => count(session.gaps), ""],
-  ["Largest acceleration", (session) => fixed(session.acc_mag_max, 2), "g"],
-  ["Largest velocity", (session) => fixed(session.velocity_max ?? NaN, 2), "m/s"],
-  ["Distance", (session) => distance(session.distance_m ?? NaN), "m"],
-];
 
 export class ReplayView {
   /** @param {HTMLElement} node @param {import("../page_context.js").PageContext} page */
@@ -71,7 +63,7 @@ export class ReplayView {
     setText(this.title, session.sensor_id);
     this.node.dataset.state = session.state;
     setText(this.state, session.state);
-    FACTS.forEach(([, value], index) => setText(this.facts[index], value(session)));
+    this.facts.show(session);
     this.content.hidden = false;
   }
 
@@ -83,21 +75,16 @@ export class ReplayView {
       for (const plot of this.plots) plot.setWindows(windows, holes);
       this.table.show(windows, note);
     } catch (error) {
-      if (error instanceof SignedOutError) this.page.signedOut();
-      else this.table.show([], `The windows cannot be read now. ${error.message}`);
+      if (this.page.endedBy(error)) return;
+      this.table.show([], `The windows cannot be read now. ${error.message}`);
     }
   }
 
   /** Moves the plots at once and asks for samples of that span when it has settled. */
   #setRange(range) {
     this.range = range;
-    const [from, to] = range;
     for (const plot of this.plots) plot.setRange(range);
-    const isWhole = to - from >= this.whole[1] - this.whole[0] - 1e-6;
-    this.wholeButton.disabled = this.outButton.disabled = isWhole;
-    const seconds = to - from;
-    const length = seconds < 60 ? `${fixed(seconds, 1)} s` : duration(seconds);
-    setText(this.span, `${timeOfDay(from)} to ${timeOfDay(to)}, ${length}`);
+    this.controls.show(range, this.whole);
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.#ask(), this.asked ? SETTLED_MS : 0);
     this.asked = true;
@@ -139,7 +126,9 @@ export class ReplayView {
           ? `${count(rows)} of ${count(total)} samples, the peaks among them. Zoom in for more.`
           : `All ${count(total)} samples of this span.`;
     const model = predictions?.model;
-    const made = model ? `Velocity by ${model.name} ${model.version}.` : "No velocity: no model looked at it.";
+    const made = model
+      ? `Velocity by ${model.name} ${model.version}.`
+      : "No velocity: no model looked at it.";
     const notes = [samples.note, predictions?.note].filter(Boolean);
     setText(this.note, [words, made, ...notes].join(" "));
     this.node.dataset.rows = String(rows);
@@ -157,7 +146,8 @@ export class ReplayView {
     this.asked = false;
     this.title = element("h2", { class: "view-title", text: sessionId, tabindex: "-1" });
     this.state = element("span", { class: "state-label" });
-    this.facts = FACTS.map(() => element("span", { class: "key-value" }));
+    this.facts = new SessionFacts();
+    this.controls = new SpanControls((change) => this.#setRange(change(this.range, this.whole)));
     this.alarmText = element("span");
     this.alarm = element(
       "p",
@@ -171,7 +161,6 @@ export class ReplayView {
       }),
     );
     this.note = element("p", { class: "quiet-note", role: "status" });
-    this.span = element("span", { class: "replay-span" });
     this.table = new WindowTable((range) => this.#setRange(within(range, this.whole)));
     this.plots = QUANTITIES.map(
       (quantity) =>
@@ -186,19 +175,8 @@ export class ReplayView {
     this.content = element(
       "div",
       { class: "replay-content", hidden: true },
-      element(
-        "dl",
-        { class: "key-figures card replay-facts" },
-        ...FACTS.map(([name, , unit], index) =>
-          element(
-            "div",
-            { class: "key-figure" },
-            element("dt", { text: name }),
-            element("dd", {}, this.facts[index], element("span", { class: "key-unit", text: unit })),
-          ),
-        ),
-      ),
-      this.#controls(),
+      this.facts.node,
+      this.controls.node,
       this.#stage(),
       this.note,
       this.table.node,
@@ -215,30 +193,6 @@ export class ReplayView {
       this.content,
     );
     this.title.focus();
-  }
-
-  #controls() {
-    const button = (text, label, change) =>
-      element("button", {
-        type: "button",
-        class: "plain-button",
-        text,
-        "aria-label": label,
-        title: label,
-        click: () => this.#setRange(change(this.range, this.whole)),
-      });
-    this.outButton = button("−", "Zoom out", (range, whole) => zoomed(range, whole, 2));
-    this.wholeButton = button("Whole session", "Whole session", (_range, whole) => whole);
-    return element(
-      "div",
-      { class: "toolbar", role: "group", "aria-label": "Which span is shown" },
-      button("+", "Zoom in", (range, whole) => zoomed(range, whole, 0.5)),
-      this.outButton,
-      button("‹", "Earlier", (range, whole) => moved(range, whole, -0.5)),
-      button("›", "Later", (range, whole) => moved(range, whole, 0.5)),
-      this.wholeButton,
-      this.span,
-    );
   }
 
   #stage() {

@@ -2,6 +2,7 @@
 
 import { element, setText } from "../elements.js";
 import { count, fixed, timeOfDay } from "../format.js";
+import { scroller, tableHead } from "../table_head.js";
 
 const MOST_ROWS = 200;
 const COLUMNS = [
@@ -20,28 +21,15 @@ export class WindowTable {
     this.chosen = chosen;
     this.rows = element("tbody");
     this.note = element("p", { class: "quiet-note" });
-    const heads = COLUMNS.map(([title, unit]) =>
-      element(
-        "th",
-        { scope: "col" },
-        element("span", { text: title }),
-        unit ? element("span", { class: "column-unit", text: unit }) : "",
-      ),
-    );
     this.node = element(
       "details",
       { class: "more replay-windows" },
       element("summary", { text: "Motion windows, 2 s each" }),
       this.note,
-      element(
-        "div",
-        { class: "scroller", tabindex: "0", role: "group", "aria-label": "Motion windows" },
-        element(
-          "table",
-          { class: "figures listing" },
-          element("thead", {}, element("tr", {}, ...heads)),
-          this.rows,
-        ),
+      scroller(
+        "Motion windows",
+        {},
+        element("table", { class: "figures listing" }, tableHead(COLUMNS), this.rows),
       ),
     );
   }
