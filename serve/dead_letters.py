@@ -34,6 +34,21 @@ _WAIT_S: Final = 5.0
 _READERS: Final = 4
 """Calls that read dead-letters at once; further ones wait. Each has a consumer."""
 _BOUND: Final = 2**63 - 1
+_LETTER: Final[dict[str, Any]] = {
+    "partition": 3,
+    "offset": 1042,
+    "sensor_id": "sensor1",
+    "reason": "crc_mismatch",
+    "detail": "the CRC is 0x1234, of these bytes it is 0x4321",
+    "pipeline": "sensor-processing",
+    "source": {"topic": topics.RAW, "partition": 3, "offset": 57_310},
+    "byte_range": [0, 1_302],
+    "failed_us": 1_767_225_600_000_000,
+    "code_version": "0.1.0",
+    "bytes": 1_302,
+    "redrive_of": None,
+    "redriven": False,
+}
 
 
 class LetterSource(BaseModel):
@@ -65,6 +80,14 @@ class LetterFacts(BaseModel):
 class LettersReport(BaseModel):
     """A page of dead letters, the newest first."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"dead_letters": [_LETTER], "next_cursor": None, "reasons": {"crc_mismatch": 1}}
+            ]
+        }
+    )
+
     dead_letters: list[LetterFacts]
     next_cursor: str | None = Field(description="The `cursor` of older ones; null at the end.")
     reasons: dict[str, int] = Field(
@@ -74,6 +97,19 @@ class LettersReport(BaseModel):
 
 class LetterReport(LetterFacts):
     """A dead letter with its bytes."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    **_LETTER,
+                    "headers": {"reason": "crc_mismatch"},
+                    "payload_hex": "7c1e0a00",
+                    "not_redriven_because": None,
+                }
+            ]
+        }
+    )
 
     headers: dict[str, str]
     payload_hex: str = Field(description=f"The first {SHOWN_BYTES} bytes.")
@@ -125,6 +161,24 @@ class RefusedLetter(BaseModel):
 class RedriveAnswer(BaseModel):
     """What became of a redrive within some seconds; the slots go on with what is pending."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "matched": 2,
+                    "requested": 1,
+                    "redriven": 1,
+                    "already": 1,
+                    "refusals": 0,
+                    "pending": 0,
+                    "counts": {"redriven": 1},
+                    "refused": [],
+                    "more": False,
+                }
+            ]
+        }
+    )
+
     matched: int
     requested: int = Field(description="Requests written; in a dry run, those that would be.")
     redriven: int = Field(
@@ -146,7 +200,7 @@ def dead_letter_routes(kafka: KafkaSettings, redriven: Redriven) -> APIRouter:
         redriven: says which letters were redriven; it raises UnavailableError as long as it does
             not know.
     """
-    router = APIRouter(prefix="/api/v1/dead-letters")
+    router = APIRouter(prefix="/api/v1/dead-letters", tags=["dead-letters"])
     readers = asyncio.Semaphore(_READERS)
 
     async def ask(question: Callable[[], Answer]) -> Answer:
@@ -166,7 +220,7 @@ def dead_letter_routes(kafka: KafkaSettings, redriven: Redriven) -> APIRouter:
         return found
 
     @router.get("", summary="Dead letters, the newest first")
-    async def dead_letters(
+    async def list_dead_letters(
         principal: Annotated[Principal, Depends(principal_of)],
         reason: Annotated[
             str | None,
@@ -203,7 +257,7 @@ def dead_letter_routes(kafka: KafkaSettings, redriven: Redriven) -> APIRouter:
             raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
 
     @router.get("/{partition}/{offset}", summary="One dead letter", responses=_NOT_FOUND)
-    async def dead_letter(
+    async def get_dead_letter(
         partition: _Partition,
         offset: _Offset,
         principal: Annotated[Principal, Depends(principal_of)],
@@ -226,7 +280,7 @@ def dead_letter_routes(kafka: KafkaSettings, redriven: Redriven) -> APIRouter:
             **_NOT_FOUND,
         },
     )
-    async def dead_letter_payload(
+    async def get_dead_letter_payload(
         partition: _Partition,
         offset: _Offset,
         principal: Annotated[Principal, Depends(principal_of)],

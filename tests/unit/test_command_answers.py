@@ -82,6 +82,6 @@ def test_a_host_that_is_none_does_not_get_into_the_pages_policy(host: str) -> No
     assert broker_sources(host, 9001) == ()
 
 
-def test_the_page_may_reach_the_broker_on_this_host() -> None:
+def test_the_pages_policy_names_the_broker_on_this_host() -> None:
     assert broker_sources("[::1]:8000", 9001) == ("ws://[::1]:9001", "wss://[::1]:9001")
-    assert broker_sources("phone.local", 9001)[0] == "ws://phone.local:9001"
+    assert "ws://phone.local:9001" in broker_sources("phone.local", 9001)
