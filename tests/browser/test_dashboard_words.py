@@ -18,6 +18,17 @@ def test_a_first_visit_shows_sensors_that_move(page: Page, dashboard: str) -> No
     expect(page.locator("#ready")).to_have_text("all parts ready")
 
 
+def test_an_address_that_is_opened_meanwhile_is_not_overwritten_by_the_first_choice(
+    page: Page, dashboard: str
+) -> None:
+    with page.expect_response("**/api/v1/sensors*"):
+        page.goto(dashboard)
+        page.evaluate("location.hash = '#view=models'")
+    expect(page.get_by_role("article", name="velocity")).to_be_visible()
+    expect(page.locator("#live-count")).to_have_text("20 of 20")
+    assert page.url.endswith("#view=models")
+
+
 def test_a_sensor_that_falls_silent_is_named_with_how_long(
     page: Page, dashboard: str, world: World
 ) -> None:

@@ -114,7 +114,7 @@ function sensorsCame({ body, serverMs }) {
   fleet.show(live.list.sensors, serverMs);
   sheet.update();
   account.update();
-  if (view.isFresh && view.sensors.length === 0) chooseFirst();
+  if (view.isFresh && location.hash.length < 2) chooseFirst();
   if (sensorsPollWasLost) live.retryLost();
   sensorsPollWasLost = false;
 }

@@ -72,16 +72,20 @@ export class ViewState extends EventTarget {
   /** @param {object} changes some of view, sensors, groups, spanS, focus, details, sessionState,
    *   and texts: {name: string, empty to leave it out} */
   set({ texts = {}, ...changes }) {
+    // The address may have changed a moment ago, and its event not yet have come.
+    if (location.hash !== this.hash) this.#read();
     const before = STEPS.map((name) => this[name] ?? this.text(name));
     Object.assign(this, changes);
     this.texts = { ...this.texts, ...texts };
     this.isFresh = false;
     const isStep = STEPS.some((name, index) => (this[name] ?? this.text(name)) !== before[index]);
     history[isStep ? "pushState" : "replaceState"](null, "", `#${this.#write()}`);
+    this.hash = location.hash;
     this.dispatchEvent(new Event("change"));
   }
 
   #read() {
+    this.hash = location.hash;
     const parameters = new URLSearchParams(location.hash.slice(1));
     const groups = parameters.get("show")?.split(",") ?? null;
     const known = groups && GROUPS.map((group) => group.key).filter((key) => groups.includes(key));
