@@ -22,7 +22,7 @@ demo: setup ## Start everything with 20 simulated sensors; DEMO_SECONDS=30 ends 
 test: python ## Check formatting, lint, types, import layers, and run all tests
 	@$(PYTHON) -m cluster.setup browser
 	@$(MAKE) --no-print-directory lint
-	@$(RUN) pytest --numprocesses 2 --dist loadgroup
+	@$(RUN) pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 chaos: setup ## Every fault under load, proved: CHAOS_ROUNDS=1 unless said otherwise
 	@.venv/bin/imustream chaos --rounds $${CHAOS_ROUNDS:-1}

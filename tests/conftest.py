@@ -10,6 +10,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from cluster.local.ports import settings_on_free_ports
 from cluster.local.ray_head import ray_environment
@@ -71,35 +72,56 @@ def stack() -> Iterator[Stack]:
         yield stack
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what is quick first, and tell xdist which tests belong to one worker.
+SHARING_THE_STACK = {
+    "integration/test_security.py",
+    "integration/test_real_motion.py",
+    "integration/test_backfill_of_stack.py",
+    "integration/test_ml_inference_stack.py",
+    "faults/test_faults_under_load.py",
+    "faults/test_replay.py",
+}
+"""Files whose tests one worker runs, or there would be two stacks; the faults last among them: they
+leave hundreds of sensors behind. The browser, with a stack of its own, comes after all."""
 
-    Those that share the whole stack stay together, or there would be two of them; they come early,
-    as the longest share, the faults last among them: they leave hundreds of sensors behind. The
-    browser comes at the end: its driver keeps an event loop running, and what follows in the same
-    process could have none of its own.
+_FOLDERS = ("unit", "shared", "integration", "browser")
+
+
+class ByFile(LoadScopeScheduling):
+    """Hands whole files to workers; those that share the stack are one.
+
+    Written out, because xdist 3.8 does not group by marks under pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0].removeprefix("tests/")
+        return "the stack" if file in SHARING_THE_STACK else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """Tell xdist how tests are shared out."""
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what is quick first, then the longest share, the browser at the end.
+
+    Its driver keeps an event loop running, and what follows in the same process could have none of
+    its own.
     """
     items.sort(key=_turn)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_share(item)))
 
 
-def _turn(item: pytest.Item) -> tuple[int, int]:
+def _turn(item: pytest.Item) -> tuple[int, bool]:
     folder = item.path.parent.name
-    if folder == "browser":
-        return (3, 0)
-    if _uses_the_stack(item):
-        return (1, ("integration", "faults").index(folder))
-    return (("unit", "", "integration").index(folder), 0)
-
-
-def _share(item: pytest.Item) -> str:
-    folder = item.path.parent.name
-    return (
-        "stack" if folder != "browser" and _uses_the_stack(item) else f"{folder}/{item.path.stem}"
-    )
+    file = f"{folder}/{item.path.name}"
+    if file in SHARING_THE_STACK:
+        return _FOLDERS.index("shared"), folder == "faults"
+    assert folder == "browser" or not _uses_the_stack(item), f"name {file} in SHARING_THE_STACK"
+    return _FOLDERS.index(folder), False
 
 
 def _uses_the_stack(item: pytest.Item) -> bool:
-    return "stack" in getattr(item, "fixturenames", ())
+    """Whether the fixture `stack` of this file is asked for; some modules have one of their own."""
+    found: Any = getattr(item, "_fixtureinfo", None)
+    defined = found.name2fixturedefs.get("stack", ()) if found else ()
+    return bool(defined) and defined[-1].baseid == "tests"

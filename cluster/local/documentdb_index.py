@@ -15,9 +15,18 @@ from pymongo.errors import CollectionInvalid, PyMongoError
 from pipelines.errors import UnavailableError
 from pipelines.settings import MongoSettings
 from pipelines.sinks.session_documents import SENSORS, SESSIONS
+from serve import command_store, label_store
 from serve.edge import audit_log, idempotency_store
 
-_COLLECTIONS = (SESSIONS, SENSORS, audit_log.COLLECTION, idempotency_store.COLLECTION)
+_COLLECTIONS = (
+    SESSIONS,
+    SENSORS,
+    audit_log.COLLECTION,
+    idempotency_store.COLLECTION,
+    label_store.COLLECTION,
+    command_store.COLLECTION,
+    command_store.REPLIES,
+)
 
 _FIRST_SQLITE = (3, 38)
 """An older SQLite does not know ``->``; look-ups are slow then, and all else works."""
