@@ -15,7 +15,7 @@ import numpy.typing as npt
 HOUR_US = 3_600_000_000
 
 _PATH = re.compile(
-    r"(?P<topic>[^/+]+)/dt=(?P<day>-?\d{4,}-\d\d-\d\d)/hour=(?P<hour>\d\d)/"
+    r"(?P<topic>[^/+]+)/dt=(?P<day>(?:\d{4,}|-\d{3,})-\d\d-\d\d)/hour=(?P<hour>\d\d)/"
     r"(?P=topic)\+(?P<partition>\d+)\+(?P<start>\d+)-(?P<end>\d+)\.parquet"
 )
 

@@ -24,10 +24,13 @@ def _hour(time_us: int) -> int:
         (1_767_225_599_999_999, "dt=2025-12-31/hour=23"),
         (1_767_225_600_000_000, "dt=2026-01-01/hour=00"),
         (2**62, "dt=148108-07-06/hour=14"),
+        (-62_167_222_800_000_000, "dt=-001-12-31/hour=23"),
     ],
 )
 def test_a_row_lies_in_the_hour_of_its_own_time(time_us: int, folder: str) -> None:
-    path = path_of(ArchivedHour(_RANGE, _hour(time_us)))
+    file = ArchivedHour(_RANGE, _hour(time_us))
+    path = path_of(file)
+    assert parse_path(path) == file
     assert path == f"imu-data-all/{folder}/imu-data-all+3+120-560.parquet"
 
 
