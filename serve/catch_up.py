@@ -221,7 +221,7 @@ async def _give(made: Sequence[Delivery], reading: Mapping[Job, Watch]) -> set[J
 
 
 class _OldRecords:
-    """A consumer that reads from anywhere, in a thread of its own; made when first needed."""
+    """A consumer for each reading, in a thread of its own."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
@@ -241,18 +241,22 @@ class _OldRecords:
         return await self._call(lambda consumer: _read(consumer, views, place))
 
     async def pause(self) -> None:
-        """Read no more for now."""
-        await self._call(lambda consumer: consumer.unassign())
+        """Read no more for now.
+
+        The next reading has a consumer of its own: one that is assigned anew may first give what
+        it had fetched before, from further on, and all in between would be missed.
+        """
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._drop)
 
     def close(self) -> None:
         """Give the consumer back once no call of it is under way."""
-
-        def close() -> None:
-            if self._consumer is not None:
-                self._consumer.close()
-
-        self._thread.submit(close)
+        self._thread.submit(self._drop)
         self._thread.shutdown(wait=False)
+
+    def _drop(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            consumer.close()
 
     async def _call(self, ask: Callable[[Consumer], Answer]) -> Answer:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, ask)
