@@ -6,6 +6,8 @@ import secrets
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from cluster.local.certificates import CertificateFiles, make_certificates
 from cluster.local.mqtt_rights import SALT_BYTES, with_our_users
 from cluster.local.server import Port, Server, awaited_port
@@ -114,7 +116,26 @@ def _listeners(settings: Settings, tls: CertificateFiles) -> list[str]:
         f"certfile {tls.certificate}",
         f"keyfile {tls.key}",
         *named,
-        f"listener {mqtt.websocket_port} {bind}",
+        f"listener {mqtt.websocket_port} {_interface_of(bind)}",
         "protocol websockets",
         *named,
     ]
+
+
+def _interface_of(address: str) -> str:
+    """Return the network interface of an address of this machine.
+
+    Mosquitto's WebSockets want its name: for an IPv4 address they listen on all interfaces.
+
+    Raises:
+        ConfigurationError: no interface has the address.
+    """
+    if address in ("0.0.0.0", "::"):
+        return address
+    for name, addresses in psutil.net_if_addrs().items():
+        if any(each.address == address for each in addresses):
+            return name
+    raise ConfigurationError(
+        f"setting local.mqtt_bind: no network interface has the address {address}; "
+        "correct IMUSTREAM_LOCAL__MQTT_BIND or the TOML file"
+    )
