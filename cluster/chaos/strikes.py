@@ -73,10 +73,15 @@ def kill(title: str, pipeline: str) -> Strike:
     return strike
 
 
-def take_away(part: str, seconds: float, pipeline: str) -> Strike:
-    """Return what stops a server in good order and starts it again after ``seconds``."""
+def take_away(part: str, seconds: float, pipeline: str, *, killed: bool = False) -> Strike:
+    """Return what stops a server and starts it again after ``seconds``.
+
+    killed: by SIGKILL, else in good order
+    """
 
     def strike(stack: Stack) -> float:
+        if killed:
+            stack.kill(part)
         stack.stop(part)
         hold(seconds)
         stack.start(part)
