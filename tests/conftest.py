@@ -69,7 +69,18 @@ def stack() -> Iterator[Stack]:
         "s3": {"secret_key": UNLOGGED_SECRET},
     }
     with running_stack(PARTS, **sections) as stack:
+        _up.append(stack)
         yield stack
+
+
+_up: list[Stack] = []
+"""The stack while its tests run."""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """End the stack before the tests that do without it: idle it takes half a core from them."""
+    if _up and not _shares_the_stack(item):
+        _up.pop().down()
 
 
 SHARING_THE_STACK = {
@@ -113,11 +124,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _turn(item: pytest.Item) -> tuple[int, bool]:
     folder = item.path.parent.name
-    file = f"{folder}/{item.path.name}"
-    if file in SHARING_THE_STACK:
+    if _shares_the_stack(item):
         return _FOLDERS.index("shared"), folder == "faults"
-    assert folder == "browser" or not _uses_the_stack(item), f"name {file} in SHARING_THE_STACK"
+    assert not _uses_the_stack(item), f"name {item.path.name} in SHARING_THE_STACK"
     return _FOLDERS.index(folder), False
+
+
+def _shares_the_stack(item: pytest.Item) -> bool:
+    return f"{item.path.parent.name}/{item.path.name}" in SHARING_THE_STACK
 
 
 def _uses_the_stack(item: pytest.Item) -> bool:

@@ -11,15 +11,23 @@ from live_page import card_of, open_sensors, wait_for_samples, wait_until_it_mov
 from playwright.sync_api import Browser, Page, expect
 
 from cluster.local.settings_environment import child_environment, without_settings
-from cluster.local.stack import Stack
+from cluster.local.stack import PARTS, Stack
 from cluster.setup.paths import ROOT
 from serve.auth import login_link
+from tests.conftest import running_stack
 
 SENSORS = 20
 PREFIX = "wearable"
 PICTURES = ROOT / "build" / "pictures"
 STOP_S = 20
 FIRST_SAMPLES_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """A whole stack of its own: the one that other tests share is down by now."""
+    with running_stack(PARTS, archive={"max_staleness_s": 1.0}) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
