@@ -22,6 +22,7 @@ from pipelines.records import Output
 from pipelines.transformed import SCHEMA
 
 BATCH_RECORDS = 997
+SENSORS = "sensor-processing"
 PLAIN = SCHEMA.set(0, pa.field("sensor_id", pa.string(), nullable=False))
 
 
@@ -62,7 +63,7 @@ def windows(values: Iterator[tuple[bytes | None, bytes]]) -> list[Any]:
 def loaded(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """The stack once a fleet with faults has gone through it."""
     with load(stack, "replay", tmp_path_factory.mktemp("load"), seconds=8.0) as running:
-        assert running.prove().ok
+        assert running.prove([SENSORS]).ok
     return stack
 
 

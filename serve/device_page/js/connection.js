@@ -16,6 +16,7 @@ export class Connection extends EventTarget {
     this.outbox = outbox;
     this.published = 0;
     this.sending = false;
+    this.stopped = false;
     this.client = mqtt.connect(url, {
       protocolVersion: 5,
       clientId: `device-${sensor}-${Math.random().toString(36).slice(2, 8)}`,
@@ -30,7 +31,8 @@ export class Connection extends EventTarget {
     });
     this.client.on("connect", () => this.#connected());
     this.client.on("reconnect", () => this.#say("waiting", "Connecting again…"));
-    this.client.on("close", () => this.#say("lost", "Not connected"));
+    // The end that was asked for closes it too, after the last message is through.
+    this.client.on("close", () => this.stopped || this.#say("lost", "Not connected"));
     this.client.on("error", (error) => this.#fail(error));
     this.client.on("message", (_topic, payload) => {
       this.dispatchEvent(new CustomEvent("command", { detail: decoder.decode(payload) }));
@@ -44,6 +46,7 @@ export class Connection extends EventTarget {
   }
 
   stop() {
+    this.stopped = true;
     clearInterval(this.timer);
     this.#publish();
     this.client.end();
