@@ -108,6 +108,7 @@ class ByFile(LoadScopeScheduling):
         return "the stack" if file in SHARING_THE_STACK else file
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
     """Tell xdist how tests are shared out."""
     return ByFile(config, log)

@@ -86,6 +86,8 @@ class Sensor:
     last_tick: int = 0
     heartbeats: int = 0
     """Since the last rows; each may have begun a boot of its own."""
+    heartbeat_us: int = NEVER_US
+    """The largest timestamp of a heartbeat, which closes windows that hold no rows yet."""
     earlier: Coverage | None = None
     records: int = 0
     """Received since the report's fleet started; ``waiting`` those not yet processed."""

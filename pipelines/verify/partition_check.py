@@ -193,6 +193,7 @@ class PartitionCheck:
             return
         self.row.heartbeats += 1
         sensor.heartbeats += 1
+        sensor.heartbeat_us = max(sensor.heartbeat_us, frame.timestamp_us)
         newest = sensor.boots.get(sensor.latest)
         if newest is not None:
             off_us = newest.off_line_us(frame.base, frame.timestamp_us, self._rules.period_us)
@@ -257,7 +258,8 @@ class PartitionCheck:
         for late in claimed:
             sensor = self._book(late.sensor)
             boot = sensor.boots[late.boot]
-            if late.end_us > boot.closed_end_us and late.boot == sensor.latest:
+            closed_us = max(boot.closed_end_us, self._rules.closed_until(sensor.heartbeat_us))
+            if late.end_us > closed_us and late.boot == sensor.latest:
                 self.row.add(
                     Difference(
                         "wrong",

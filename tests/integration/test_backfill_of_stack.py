@@ -166,7 +166,7 @@ def same_motion_windows(target: Path, live: list[dict[str, Any]], ends: dict[int
         for row in filled(target, topics.AGGREGATED)
         if row["kind"] == "motion"
     ]
-    assert len(expected) > 100
+    assert len(expected) > 50
     key = ("sensor_id", "boot", "start_us", "through_offset")
     assert by(found, *key) == by(expected, *key)
 
@@ -175,7 +175,7 @@ def same_velocity_windows(target: Path, live: list[dict[str, Any]]) -> None:
     """Ticks close windows behind what is archived, so the topic may hold some more."""
     expected = {window_key(window): window for window in live if window["kind"] == "velocity"}
     found = [row for row in filled(target, topics.AGGREGATED) if row["kind"] == "velocity"]
-    assert len(found) > 100
+    assert len(found) > 50
     for row in found:
         window = expected[window_key(row)]
         for name in ("end_us", "samples", "closed_by", "resets", "skipped"):
@@ -219,7 +219,7 @@ def same_letters(target: Path, live: list[Any]) -> None:
         expected.append((message.key().decode(), *said, failed_us, message.value()))
     names = ("sensor_id", "source", "byte_range", "reason", "detail", "failed_us", "value")
     found = [tuple(row[name] for name in names) for row in filled(target, topics.DEAD_LETTERS)]
-    assert len(expected) > 20
+    assert len(expected) > 10
     assert sorted(found) == sorted(expected)
 
 
