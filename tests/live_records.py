@@ -71,6 +71,12 @@ SESSION = {
 }
 
 
+def session_event(sensor_id: str) -> bytes:
+    """Return an event of a sensor's own session, as the topic holds it."""
+    own = {"sensor_id": sensor_id, "session_id": f"{sensor_id}_0"}
+    return json.dumps({**SESSION, **own}).encode()
+
+
 class Samples(NamedTuple):
     """``count`` samples of a sensor from number ``first`` on; the last was taken at ``last_us``."""
 

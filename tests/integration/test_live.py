@@ -11,7 +11,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pytest
-from live_records import GOLDEN, SESSION, WINDOW, samples, transformed_record
+from live_records import GOLDEN, WINDOW, samples, session_event, transformed_record
 from serve_clients import (
     MAX_CLIENTS,
     MAX_SUBSCRIPTIONS,
@@ -168,7 +168,7 @@ def test_one_connection_carries_all_streams(serving: Settings, pipeline: Pipelin
         with pipeline.transaction():
             pipeline.transformed(sensor, transformed_record([samples(sensor, 0, 2)]))
             pipeline.predictions(sensor, _predicted(sensor))
-            pipeline.session(sensor, orjson.dumps({**SESSION, "sensor_id": sensor}))
+            pipeline.session(sensor, session_event(sensor))
             pipeline.alarm(alarm.key, orjson.dumps({"message": "why", "generation": 2}))
         got = {message["id"]: message for message in (received(client) for _ in wanted)}
         assert got[1]["columns"]["sample_index"] == [0, 1]
@@ -179,7 +179,7 @@ def test_one_connection_carries_all_streams(serving: Settings, pipeline: Pipelin
         _say(client, type="unsubscribe", id=3)
         assert noted(client) == {"type": "unsubscribed", "id": 3}
         with pipeline.transaction():
-            pipeline.session(sensor, orjson.dumps({**SESSION, "sensor_id": sensor}))
+            pipeline.session(sensor, session_event(sensor))
             pipeline.alarm(alarm.key, None)
         got = {message["id"]: message for message in (received(client) for _ in range(2))}
         assert got.keys() == {4, 5}

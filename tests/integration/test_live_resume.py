@@ -16,7 +16,7 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from cut_relay import relay_to
-from live_records import SESSION, samples, transformed_record
+from live_records import samples, session_event, transformed_record
 from serve_clients import (
     QUEUE_MESSAGES,
     WAIT_S,
@@ -156,7 +156,7 @@ def test_a_stream_of_all_sensors_resumes_in_every_partition(
         assert len(positions) == 10
     for sensor in sensors:
         with pipeline.transaction():
-            pipeline.session(sensor, orjson.dumps({**SESSION, "sensor_id": sensor}))
+            pipeline.session(sensor, session_event(sensor))
     where = ",".join(f"{partition}:{offset}" for partition, offset in positions.items())
     with of_all(serving, "sessions", f"?from={where}") as client:
         assert noted(client)["type"] == "subscribed"
