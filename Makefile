@@ -4,7 +4,7 @@ RUN := .venv/bin/python -m
 export PATH := $(PATH):$(CURDIR)/.tools/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup demo test chaos bench lint lock clean
+.PHONY: help python setup demo test slow chaos bench lint lock clean
 
 help: ## Show these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' $(MAKEFILE_LIST) | awk '{printf "  make %-8s", $$1; $$1=""; print}'
@@ -22,7 +22,10 @@ demo: setup ## Start everything with 20 simulated sensors; DEMO_SECONDS=30 ends 
 test: python ## Check formatting, lint, types, import layers, and run all tests
 	@$(PYTHON) -m cluster.setup browser
 	@$(MAKE) --no-print-directory lint
-	@$(RUN) pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
+	@$(RUN) pytest -m "not slow" --numprocesses 2 --dist loadscope --no-loadscope-reorder
+
+slow: setup ## Run the tests that `make test` leaves out for their length
+	@$(RUN) pytest -m slow
 
 chaos: setup ## Every fault under load, proved: CHAOS_ROUNDS=1 unless said otherwise
 	@.venv/bin/imustream chaos --rounds $${CHAOS_ROUNDS:-1}

@@ -13,9 +13,10 @@ SHORT: dict[str, Case] = {
     "everything": EVERYTHING,
     "kafka": CASES["kafka"],
 }
+_KAFKA = pytest.param("kafka", marks=pytest.mark.slow)
 
 
-@pytest.mark.parametrize("name", SHORT)
+@pytest.mark.parametrize("name", ["everything", _KAFKA])
 def test_nothing_is_lost_or_doubled(name: str, stack: Stack) -> None:
     result = run_case(stack, name, SHORT[name], lambda _: None)
     verified = result.verified

@@ -92,6 +92,7 @@ def test_a_slot_is_killed_at_every_step_and_nothing_is_lost_or_doubled(
     proved(settings)
 
 
+@pytest.mark.slow
 def test_a_slot_is_killed_again_and_again_under_load_and_nothing_is_lost_or_doubled(
     stack: Stack, feed: ArchiveInput
 ) -> None:

@@ -10,6 +10,7 @@ from tests.conftest import running_stack
 from tests.integration.archive_pipeline import ArchiveInput
 
 
+@pytest.mark.slow
 def test_the_benchmark_writes_all_rows_both_ways_and_leaves_the_archive_alone() -> None:
     with running_stack(("kafka",)) as stack:
         feed = ArchiveInput(stack.settings, "bench-feed")

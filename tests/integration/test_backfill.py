@@ -130,6 +130,7 @@ def test_a_wrong_option_is_one_line_and_exit_code_2(archive: Path, tmp_path: Pat
     assert done.stderr.startswith("error: --pipelines: there is no 'sensor_processing'")
 
 
+@pytest.mark.slow
 def test_the_training_set_of_the_readme_holds_features_and_predictions(tmp_path: Path) -> None:
     fleet = FleetOptions(sensors=4, seconds=20, start_us=START_US, as_fast_as_possible=True)
     for partition, records in fleet_records(fleet).items():

@@ -97,6 +97,7 @@ def test_down_leaves_no_process_and_up_finds_the_data_again(tmp_path: Path) -> N
         stack.down()
 
 
+@pytest.mark.slow
 def test_three_brokers_hold_each_record_thrice(tmp_path: Path) -> None:
     stack = Stack(settings_on_free_ports(tmp_path, local={"brokers": 3}), ("kafka",))
     try:
