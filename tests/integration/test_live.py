@@ -174,7 +174,7 @@ def test_one_connection_carries_all_streams(serving: Settings, pipeline: Pipelin
         assert got[1]["columns"]["sample_index"] == [0, 1]
         assert got[2]["model"] == {"name": "velocity", "version": "3", "sha256": "ab" * 32}
         assert got[3]["columns"] == got[4]["columns"]
-        assert got[3]["columns"]["session_id"] == ["sensor1_0"]
+        assert got[3]["columns"]["session_id"] == [f"{sensor}_0"]
         assert got[5]["columns"]["state"] == ["raised"]
         _say(client, type="unsubscribe", id=3)
         assert noted(client) == {"type": "unsubscribed", "id": 3}
