@@ -149,7 +149,9 @@ def _times(folder: Path, prefix: str, run: LiveRun) -> dict[str, Any]:
     with np.load(folder / "arrivals.npz") as arrivals:
         client, sample, arrived_us = (arrivals[n] for n in ("client", "sample", "arrived_us"))
     sensor = 1 + client % run.sensors
-    at_us = np.array([published[key] for key in zip(sensor.tolist(), sample.tolist(), strict=True)])
+    # What a full machine's fleet has not reported yet when it ends has no time: NaN is never later.
+    keys = zip(sensor.tolist(), sample.tolist(), strict=True)
+    at_us = np.array([published.get(key, np.nan) for key in keys])
     timed = at_us >= min(published.values()) + WARM_UP_S * 1e6
     # Who watches the same sensor must have been sent the same.
     got = np.bincount(client, minlength=run.clients)
@@ -158,6 +160,7 @@ def _times(folder: Path, prefix: str, run: LiveRun) -> dict[str, Any]:
     fewer = most[np.arange(run.clients) % run.sensors] - got
     return {
         "messages": len(client),
+        "messages_without_time": int(np.isnan(at_us).sum()),
         **percentiles((arrived_us - at_us)[timed] / 1e3),
         "messages_fewer_than_others": int(fewer.sum()),
     }
