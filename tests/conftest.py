@@ -20,7 +20,10 @@ from cluster.local.stack import PARTS, Stack
 os.environ.update(ray_environment())
 
 # How long an example takes says more of what else the machine does than of the code.
-hypothesis.settings.register_profile("imustream", deadline=None)
+# The same examples each time, so that a run says something of the change it was made for; new ones
+# are looked for by `pytest --hypothesis-profile explore tests/unit`.
+hypothesis.settings.register_profile("explore", deadline=None)
+hypothesis.settings.register_profile("imustream", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("imustream")
 
 SERVERS = ("kafka", "mosquitto", "documentdb")
