@@ -29,22 +29,8 @@ def cells(letter: Letter, redriven: bool) -> tuple[str, ...]:
 
 def facts(letter: Letter, redriven: bool) -> dict[str, Any]:
     """Return all but the bytes, as JSON says it."""
-    source = letter.source
-    return {
-        "partition": letter.partition,
-        "offset": letter.offset,
-        "sensor_id": letter.sensor_id,
-        "reason": letter.reason,
-        "detail": letter.detail,
-        "pipeline": letter.pipeline,
-        "source": letter.source_text if source is None else source._asdict(),
-        "byte_range": list(letter.byte_range),
-        "failed_us": letter.failed_us,
-        "code_version": letter.code_version,
-        "bytes": letter.size,
-        "redrive_of": letter.redrive_of,
-        "redriven": redriven,
-    }
+    known = letter.facts()
+    return {**known, "source": known["source"] or letter.source_text, "redriven": redriven}
 
 
 def hexdump(value: bytes, most: int = SHOWN_BYTES) -> Iterator[str]:

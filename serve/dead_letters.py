@@ -369,19 +369,4 @@ def _may_see(principal: Principal, sensor_id: str | None) -> bool:
 
 
 def _facts(letter: Letter, redriven: dict[int, RedrivenLetters]) -> dict[str, Any]:
-    source = letter.source
-    return {
-        "partition": letter.partition,
-        "offset": letter.offset,
-        "sensor_id": letter.sensor_id,
-        "reason": letter.reason,
-        "detail": letter.detail,
-        "pipeline": letter.pipeline,
-        "source": None if source is None else LetterSource(**source._asdict()),
-        "byte_range": letter.byte_range,
-        "failed_us": letter.failed_us,
-        "code_version": letter.code_version,
-        "bytes": letter.size,
-        "redrive_of": letter.redrive_of,
-        "redriven": letter.offset in redriven[letter.partition],
-    }
+    return {**letter.facts(), "redriven": letter.offset in redriven[letter.partition]}

@@ -1,7 +1,7 @@
 """A dead letter as it stands in the topic dead-letters, whatever headers it lacks."""
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pipelines import topics
 
@@ -57,6 +57,23 @@ class Letter(NamedTuple):
     def sensor_id(self) -> str | None:
         """The sensor id as text; what is not UTF-8 in it is U+FFFD."""
         return None if self.key is None else self.key.decode(errors="replace")
+
+    def facts(self) -> dict[str, Any]:
+        """Return all but the bytes and the headers, as JSON says it."""
+        return {
+            "partition": self.partition,
+            "offset": self.offset,
+            "sensor_id": self.sensor_id,
+            "reason": self.reason,
+            "detail": self.detail,
+            "pipeline": self.pipeline,
+            "source": None if self.source is None else self.source._asdict(),
+            "byte_range": list(self.byte_range),
+            "failed_us": self.failed_us,
+            "code_version": self.code_version,
+            "bytes": self.size,
+            "redrive_of": self.redrive_of,
+        }
 
     @property
     def place(self) -> str:

@@ -8,7 +8,6 @@ from confluent_kafka import Message
 from pipelines import topics
 from pipelines.ledger import Ledger
 from pipelines.operators.session_aggregation import SessionAggregation
-from pipelines.records import Headers
 from pipelines.settings import SessionSettings
 from pipelines.verify.letters import LetterStream
 from pipelines.verify.session_check import SessionCheck
@@ -16,12 +15,10 @@ from pipelines.verify.session_events import EventStream
 from pipelines.verify.sessions import STAGE
 from pipelines.verify.stage_result import StageRow
 from tests.unit.frame_building import Record, batch
+from tests.unit.stored_messages import Stored, stored_messages
 
 BATCH = 7
 PARTITION = 3
-
-Stored = tuple[bytes | None, bytes, Headers]
-"""Key, value and headers of a record of a topic; its place in the list is its offset."""
 
 
 class AggregatedPartition:
@@ -82,22 +79,10 @@ class AggregatedPartition:
 
     def _input(self, first_offset: int) -> Iterator[list[Message]]:
         stored: list[Stored] = [(key, value, ()) for key, value, _ in self.input]
-        messages = list(_messages(topics.AGGREGATED, stored))[first_offset:]
+        read = stored_messages(topics.AGGREGATED, stored, PARTITION)
+        messages = [message for (message,) in read][first_offset:]
         for first in range(0, len(messages), BATCH):
             yield messages[first : first + BATCH]
 
     def _stored(self, topic: str) -> Iterator[list[Message]]:
-        for message in _messages(topic, self.outputs[topic]):
-            yield [message]
-
-
-def _messages(topic: str, stored: Sequence[Stored]) -> Iterator[Message]:
-    for offset, (key, value, headers) in enumerate(stored):
-        yield Message(
-            topic=topic,
-            partition=PARTITION,
-            offset=offset,
-            key=key,  # type: ignore[arg-type]
-            value=value,
-            headers=list(headers),
-        )
+        return stored_messages(topic, self.outputs[topic], PARTITION)

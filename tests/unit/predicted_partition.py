@@ -9,7 +9,6 @@ from pipelines.ledger import Ledger
 from pipelines.models.model_files import Model
 from pipelines.models.store import ModelStore
 from pipelines.operators.ml_inference import MlInference
-from pipelines.records import Headers
 from pipelines.settings import Settings
 from pipelines.verify.letters import LetterStream
 from pipelines.verify.offline_model import OfflineModels
@@ -20,13 +19,11 @@ from pipelines.verify.raw_frames import Sensors
 from pipelines.verify.stage_result import StageRow
 from pipelines.verify.velocity_windows import VelocityStream
 from tests.unit.models_in_memory import ModelsInMemory
+from tests.unit.stored_messages import Stored, stored_messages
 from tests.unit.transformed_building import batch_of
 
 BATCH = 3
 PARTITION = 3
-
-Stored = tuple[bytes | None, bytes, Headers]
-"""Key, value and headers of a record of an output topic; its place in the list is its offset."""
 
 
 class PredictedPartition:
@@ -100,14 +97,4 @@ class PredictedPartition:
             ]
 
     def _stored(self, topic: str) -> Iterator[list[Message]]:
-        for offset, (key, value, headers) in enumerate(self.outputs[topic]):
-            yield [
-                Message(
-                    topic=topic,
-                    partition=PARTITION,
-                    offset=offset,
-                    key=key,  # type: ignore[arg-type]
-                    value=value,
-                    headers=list(headers),
-                )
-            ]
+        return stored_messages(topic, self.outputs[topic], PARTITION)

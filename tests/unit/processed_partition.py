@@ -7,7 +7,6 @@ from confluent_kafka import Message
 from pipelines import topics
 from pipelines.ledger import Ledger
 from pipelines.operators.sensor_processing import SensorProcessing
-from pipelines.records import Headers
 from pipelines.settings import ProcessingSettings
 from pipelines.verify.boots import Rules
 from pipelines.verify.ledger_check import compare_ledger
@@ -17,12 +16,10 @@ from pipelines.verify.result import PartitionRow
 from pipelines.verify.transformed_rows import RowStream
 from pipelines.verify.windows import WindowStream
 from tests.unit.frame_building import Record, batch
+from tests.unit.stored_messages import Stored, raw_messages, stored_messages
 
 BATCH = 7
 PARTITION = 3
-
-Stored = tuple[bytes | None, bytes, Headers]
-"""Key, value and headers of a record of an output topic; its place in the list is its offset."""
 
 
 class ProcessedPartition:
@@ -74,29 +71,7 @@ class ProcessedPartition:
         )
 
     def _raw(self) -> Iterator[list[Message]]:
-        messages = [
-            Message(
-                topic=topics.RAW,
-                partition=PARTITION,
-                offset=offset,
-                key=key,  # type: ignore[arg-type]
-                value=value,
-                headers=[("received-us", b"%d" % received_us)],
-            )
-            for offset, (key, value, received_us) in enumerate(self.raw)
-        ]
-        for first in range(0, len(messages), BATCH):
-            yield messages[first : first + BATCH]
+        return raw_messages(self.raw, PARTITION, BATCH)
 
     def _stored(self, topic: str) -> Iterator[list[Message]]:
-        for offset, (key, value, headers) in enumerate(self.outputs[topic]):
-            yield [
-                Message(
-                    topic=topic,
-                    partition=PARTITION,
-                    offset=offset,
-                    key=key,  # type: ignore[arg-type]
-                    value=value,
-                    headers=list(headers),
-                )
-            ]
+        return stored_messages(topic, self.outputs[topic], PARTITION)

@@ -9,7 +9,7 @@ from pipelines.changelog import saved_of
 from pipelines.operators.sensor_processing import SensorProcessing
 from pipelines.operators.sensor_state import PartitionState
 from pipelines.owned_partition import OwnedPartition, SlotIdentity
-from pipelines.records import Headers, Output
+from pipelines.records import Output
 from pipelines.redrive.letter import Letter, is_letter, letter_of
 from pipelines.redrive.receipt import Receipt, is_receipt, read_receipt
 from pipelines.redrive.request_record import is_request, read_request, request_headers
@@ -23,12 +23,11 @@ from pipelines.verify.result import PartitionRow
 from pipelines.verify.transformed_rows import RowStream
 from pipelines.verify.windows import WindowStream
 from tests.unit.frame_building import Record, batch
+from tests.unit.stored_messages import Stored, raw_messages, stored_messages
 
 PARTITION = 3
 PIPELINE = "sensor-processing"
 READ = 5
-
-Stored = tuple[bytes | None, bytes, Headers]
 
 
 class RedrivenPartition:
@@ -123,29 +122,7 @@ class RedrivenPartition:
             yield key, value, dict(headers)
 
     def _raw_messages(self) -> Iterator[list[Message]]:
-        messages = [
-            Message(
-                topic=topics.RAW,
-                partition=PARTITION,
-                offset=offset,
-                key=key,  # type: ignore[arg-type]
-                value=value,
-                headers=[("received-us", b"%d" % received_us)],
-            )
-            for offset, (key, value, received_us) in enumerate(self.raw)
-        ]
-        for first in range(0, len(messages), READ):
-            yield messages[first : first + READ]
+        return raw_messages(self.raw, PARTITION, READ)
 
     def _stored(self, topic: str) -> Iterator[list[Message]]:
-        for offset, (key, value, headers) in enumerate(self.logs[topic]):
-            yield [
-                Message(
-                    topic=topic,
-                    partition=PARTITION,
-                    offset=offset,
-                    key=key,  # type: ignore[arg-type]
-                    value=value,
-                    headers=list(headers),
-                )
-            ]
+        return stored_messages(topic, self.logs[topic], PARTITION)
