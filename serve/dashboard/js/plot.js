@@ -4,6 +4,7 @@ import uPlot from "/vendor/uplot/uPlot.esm.js";
 import { AxisRange, extent } from "./axis_range.js";
 import { element, setText } from "./elements.js";
 import { fixed, timeOfDay } from "./format.js";
+import { axisLook, nameCanvas, plotCaption } from "./plot_frame.js";
 import { resolvedColour } from "./theme.js";
 
 const Y_AXIS_PX = 40;
@@ -99,16 +100,8 @@ export class Plot {
   }
 
   #build() {
-    const { title, unit, series } = this.quantity;
-    this.values = series.map(() => element("span", { class: "legend-value", text: "–" }));
-    const entries = series.map(({ label, colour }, index) =>
-      element(
-        "span",
-        { class: `legend-entry ${colour.slice(2)}` },
-        element("span", { class: "legend-label", text: label }),
-        this.values[index],
-      ),
-    );
+    const { caption, values } = plotCaption(this.quantity);
+    this.values = values;
     this.host = element("div", { class: "plot-canvas" });
     this.node = element(
       "figure",
@@ -117,27 +110,17 @@ export class Plot {
         "data-quantity": this.quantity.key,
         "data-size": this.quantity.series.length > 1 ? "full" : "low",
       },
-      element(
-        "figcaption",
-        { class: "plot-caption" },
-        element("span", { class: "plot-title", text: title }),
-        element("span", { class: "plot-unit", text: unit }),
-        element("span", { class: "legend" }, ...entries),
-      ),
+      caption,
       this.host,
     );
   }
 
   #describe() {
-    const canvas = this.host.querySelector("canvas");
-    canvas?.setAttribute("role", "img");
-    canvas?.setAttribute("aria-label", `${this.quantity.title} in ${this.quantity.unit}, live`);
+    nameCanvas(this.host, `${this.quantity.title} in ${this.quantity.unit}, live`);
   }
 
   #chart() {
-    const font = `11px ${getComputedStyle(document.body).fontFamily}`;
-    const grid = { stroke: resolvedColour("--grid"), width: 1 };
-    const axis = { stroke: resolvedColour("--axis-text"), font, grid, ticks: { show: false } };
+    const axis = axisLook();
     const options = {
       width: this.host.clientWidth,
       height: this.host.clientHeight,

@@ -5,6 +5,7 @@ import { extent } from "../axis_range.js";
 import { element, setText } from "../elements.js";
 import { fixed, timeOfDay } from "../format.js";
 import { valueLabels } from "../plot.js";
+import { axisLook, nameCanvas, plotCaption } from "../plot_frame.js";
 import { resolvedColour } from "../theme.js";
 
 const Y_AXIS_PX = 46;
@@ -72,27 +73,13 @@ export class ReplayPlot {
   }
 
   #build() {
-    const { title, unit, series } = this.quantity;
-    this.values = series.map(() => element("span", { class: "legend-value", text: "–" }));
-    const entries = series.map(({ label, colour }, index) =>
-      element(
-        "span",
-        { class: `legend-entry ${colour.slice(2)}` },
-        element("span", { class: "legend-label", text: label }),
-        this.values[index],
-      ),
-    );
+    const { caption, values } = plotCaption(this.quantity);
+    this.values = values;
     this.host = element("div", { class: "replay-canvas" });
     this.node = element(
       "figure",
       { class: "plot replay-plot", "data-quantity": this.quantity.key },
-      element(
-        "figcaption",
-        { class: "plot-caption" },
-        element("span", { class: "plot-title", text: title }),
-        element("span", { class: "plot-unit", text: unit }),
-        element("span", { class: "legend" }, ...entries),
-      ),
+      caption,
       this.host,
     );
   }
@@ -108,10 +95,8 @@ export class ReplayPlot {
         hole: resolvedColour("--band-hole"),
       };
       this.chart = new uPlot(this.#options(width, height), this.data, this.host);
-      const canvas = this.host.querySelector("canvas");
-      canvas.setAttribute("role", "img");
-      canvas.setAttribute(
-        "aria-label",
+      nameCanvas(
+        this.host,
         `${this.quantity.title} in ${this.quantity.unit} over the session; the table of windows ` +
           "says it in figures",
       );
@@ -139,9 +124,7 @@ export class ReplayPlot {
   }
 
   #options(width, height) {
-    const font = `11px ${getComputedStyle(document.body).fontFamily}`;
-    const grid = { stroke: resolvedColour("--grid"), width: 1 };
-    const axis = { stroke: resolvedColour("--axis-text"), font, grid, ticks: { show: false } };
+    const axis = axisLook();
     return {
       width,
       height,
