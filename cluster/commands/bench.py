@@ -1,6 +1,7 @@
 """`imustream bench`: how fast the running stack is, and that nothing is lost at that speed."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +17,9 @@ _ARCHIVE_EXAMPLES = "Example: imustream bench archive --json"
 _RECOVERY_EXAMPLES = "Example: imustream bench recovery --json"
 
 _INFERENCE_EXAMPLES = "Example: imustream bench inference --sensors 1000 --seconds 30 --json"
+
+_SIZING_EXAMPLES = "Example: imustream bench sizing --sensors 500 --seconds 60 --json > cost.json"
+_CAPACITY_EXAMPLES = "Example: imustream bench capacity cost.json --nodes 1 --nodes 3 --nodes 30"
 
 _LIVE_EXAMPLES = (
     "Examples: imustream bench live --clients 1000 --sensors 1 | "
@@ -33,6 +37,8 @@ def register(app: typer.Typer) -> None:
     bench.command(epilog=_LATENCY_EXAMPLES)(latency)
     bench.command(epilog=_LIVE_EXAMPLES)(live)
     bench.command(name="map", epilog=_MAP_EXAMPLES)(whole_map)
+    bench.command(epilog=_SIZING_EXAMPLES)(sizing)
+    bench.command(epilog=_CAPACITY_EXAMPLES)(capacity)
     bench.command(epilog=_DRAIN_EXAMPLES)(drain)
     bench.command(epilog=_RECOVERY_EXAMPLES)(recovery)
     bench.command(epilog=_ARCHIVE_EXAMPLES)(archive)
@@ -99,6 +105,48 @@ def whole_map(
         run = LatencyRun(sensors, rate_hz, seconds, watch)
         figures = measure_map(settings, stack_id, run, status.say)
     _print(figures, as_json)
+
+
+def sizing(
+    sensors: _Sensors = 500,
+    rate: _Rate = None,
+    seconds: Annotated[float, typer.Option(min=10, help="How long the fleet sends.")] = 60,
+    as_json: _Json = False,
+) -> None:
+    """Measure what each 100,000 samples/s cost: cores, memory, bytes in Kafka and the archive."""
+    from cluster.bench.sizing import SizingRun, measure_sizing
+
+    settings, stack_id = _running()
+    rate_hz = settings.processing.sample_rate_hz if rate is None else rate
+    with _Status() as status:
+        run = SizingRun(sensors, rate_hz, seconds)
+        figures = measure_sizing(settings, stack_id, run, status.say)
+    _print(figures, as_json)
+
+
+def capacity(
+    cost: Annotated[Path, typer.Argument(help="What `bench sizing --json` printed.")],
+    nodes: Annotated[list[int] | None, typer.Option(min=1, help="How many nodes.")] = None,
+    node_cores: Annotated[int, typer.Option(min=1, help="Cores of a node.")] = 16,
+    as_json: _Json = False,
+) -> None:
+    """Say what a number of nodes carries, by what was measured, and what stops it there."""
+    from cluster.bench.capacity import fit, limits
+    from cluster.bench.sizing import PER_SAMPLES_PER_S, read_sizing
+
+    figures = read_sizing(cost)
+    cores, brokers = figures["cores"], figures["brokers"]
+    fits = [fit(cores, PER_SAMPLES_PER_S, brokers, n, node_cores) for n in nodes or [1, 3, 30]]
+    by_nodes = {
+        f"{one.nodes} nodes": {
+            "samples_per_s": round(one.samples_per_s),
+            "limited_by": one.limited_by,
+            "cores_used": round(one.cores_used, 1),
+        }
+        for one in fits
+    }
+    most = {one.part: round(one.samples_per_s) for one in limits(cores, PER_SAMPLES_PER_S)}
+    _print({"most_samples_per_s": most, **by_nodes}, as_json)
 
 
 def drain(
