@@ -6,6 +6,7 @@ files of its own in the folder that ``PROMETHEUS_MULTIPROC_DIR`` names, and one 
 keeps nothing: nobody would read it, and it costs nothing.
 """
 
+import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -21,9 +22,25 @@ if TYPE_CHECKING:
 
     from pipelines.batch_histogram import BatchHistogram
 
+log = logging.getLogger(__name__)
+
 FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 
-KEPT: Final = FOLDER_VARIABLE in os.environ
+
+def _has_folder() -> bool:
+    folder = os.environ.get(FOLDER_VARIABLE)
+    if not folder:
+        return False
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        # The stream goes on: nobody must lose samples because nobody can count them.
+        log.warning("%s cannot be made (%s): no metrics are kept", folder, error)
+        return False
+    return True
+
+
+KEPT: Final = _has_folder()
 """Whether this process keeps metrics."""
 
 Together = Literal["livesum", "livemax", "max"]
@@ -46,7 +63,6 @@ class Metric(ABC, Generic[Made]):
 
     @cached_property
     def _made(self) -> Made:
-        Path(os.environ[FOLDER_VARIABLE]).mkdir(parents=True, exist_ok=True)
         return self._make()
 
     def _of(self, values: Sequence[object]) -> Made:
