@@ -215,7 +215,9 @@ SLOTS: Final = Book(
     "imustream_slots", "Slots of a pipeline: desired, and running.", ("pipeline", "state")
 )
 PAUSED: Final = Book("imustream_paused", "Whether a pipeline is paused: 1 or 0.", ("pipeline",))
-ALARMS: Final = Book("imustream_alarms", "Alarms that slots of a pipeline raise.", ("pipeline",))
+ALARMS: Final = Book(
+    "imustream_alarms", "Whether a slot of a pipeline raises an alarm: 1 or 0.", ("pipeline",)
+)
 SENSORS: Final = Book("imustream_sensors", "Sensors known: live, and silent.", ("state",))
 SENSOR_LAST_SEEN_SECONDS: Final = Book(
     "imustream_sensor_last_seen_timestamp_seconds",
@@ -240,7 +242,7 @@ KAFKA_UNDER_REPLICATED: Final = Book(
 )
 BOOKS_UP: Final = Book(
     "imustream_books_up",
-    "Whether a source could be read for this scrape (1 or 0): kafka, mongodb, mqtt.",
+    "Whether a source could be read for this scrape (1 or 0): kafka, mongodb.",
     ("source",),
 )
 
@@ -248,7 +250,7 @@ BOOKS_UP: Final = Book(
 
 CERTIFICATE_EXPIRY_SECONDS: Final = Book(
     "imustream_certificate_expiry_timestamp_seconds",
-    "When a certificate ends, seconds since the epoch; of a file with several, the first to end.",
+    "When a certificate ends, seconds since the epoch; of authorities in a file the last to end.",
     ("certificate",),
 )
 DISK_FREE_BYTES: Final = Book(
@@ -258,8 +260,9 @@ DISK_SIZE_BYTES: Final = Book(
     "imustream_disk_size_bytes", "Size of the file system where a folder lies.", ("folder",)
 )
 
-# Read by the exporter at the MQTT broker's $SYS topics, with --books.
+# Read by the exporter at the MQTT broker's $SYS topics, with --mqtt.
 
+MQTT_UP: Final = Book("imustream_mqtt_up", "Whether the MQTT broker says how it is: 1 or 0.")
 MQTT_CLIENTS: Final = Book(
     "imustream_mqtt_clients", "Clients of the MQTT broker, by state.", ("state",)
 )
@@ -271,7 +274,7 @@ MQTT_MESSAGES: Final = Book(
 MQTT_BYTES: Final = Book(
     "imustream_mqtt_bytes_total", "Bytes at the MQTT broker: received or sent.", ("what",)
 )
-MQTT_QUEUED_MESSAGES: Final = Book(
+MQTT_STORED_MESSAGES: Final = Book(
     "imustream_mqtt_stored_messages", "Messages that the MQTT broker holds for its clients."
 )
 MQTT_HEAP_BYTES: Final = Book("imustream_mqtt_heap_bytes", "Memory that the MQTT broker uses.")
