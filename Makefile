@@ -4,10 +4,10 @@ RUN := .venv/bin/python -m
 export PATH := $(PATH):$(CURDIR)/.tools/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup demo test slow chaos bench lint lock clean
+.PHONY: help python setup monitoring demo test slow chaos bench lint lock clean
 
 help: ## Show these targets
-	@sed -n 's/^\([a-z]*\):.*## /\1 /p' $(MAKEFILE_LIST) | awk '{printf "  make %-8s", $$1; $$1=""; print}'
+	@sed -n 's/^\([a-z]*\):.*## /\1 /p' $(MAKEFILE_LIST) | awk '{printf "  make %-10s", $$1; $$1=""; print}'
 
 python:
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not installed: install Python 3.11 or newer"; exit 2; }
@@ -16,11 +16,14 @@ python:
 setup: python ## Install all that is needed into this folder
 	@$(PYTHON) -m cluster.setup
 
+monitoring: python ## Install Prometheus too, for `imustream up --monitoring`
+	@$(PYTHON) -m cluster.setup prometheus
+
 demo: setup ## Start everything with 20 simulated sensors; DEMO_SECONDS=30 ends by itself
 	@.venv/bin/imustream demo
 
 test: python ## Check formatting, lint, types, import layers, and run all tests
-	@$(PYTHON) -m cluster.setup browser
+	@$(PYTHON) -m cluster.setup browser prometheus
 	@$(MAKE) --no-print-directory lint
 	@$(RUN) pytest -m "not slow" --numprocesses 2 --dist loadscope --no-loadscope-reorder
 

@@ -14,16 +14,23 @@ class DeliveryError(Protocol):
 class Message:
     """One message in flight; Kafka's client reports each of its records to :meth:`report`."""
 
-    __slots__ = ("_in_flight", "dead", "mid", "size", "waiting")
+    __slots__ = ("_in_flight", "dead", "mid", "received_us", "size", "waiting")
 
     def __init__(
-        self, in_flight: "InFlight", mid: int | None, size: int, waiting: int, dead: bool
+        self,
+        in_flight: "InFlight",
+        mid: int | None,
+        size: int,
+        waiting: int,
+        dead: bool,
+        received_us: int,
     ) -> None:
         self._in_flight = in_flight
         self.mid = mid
         self.size = size
         self.waiting = waiting
         self.dead = dead
+        self.received_us = received_us
 
     def report(self, error: DeliveryError | None, _record: object) -> None:
         """Take the delivery report of one record of this message."""
@@ -48,12 +55,15 @@ class InFlight:
     def __len__(self) -> int:
         return len(self._messages)
 
-    def add(self, mid: int | None, size: int, records: int, *, dead: bool) -> Message:
+    def add(
+        self, mid: int | None, size: int, records: int, *, dead: bool, received_us: int = 0
+    ) -> Message:
         """Take a message of ``size`` bytes that becomes so many records.
 
         mid: the packet identifier to acknowledge; None for a message of QoS 0.
+        received_us: when it came, microseconds since the epoch.
         """
-        message = Message(self, mid, size, records, dead)
+        message = Message(self, mid, size, records, dead, received_us)
         self._messages.append(message)
         self.size += size
         return message

@@ -18,6 +18,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 from confluent_kafka import KafkaException
 from paho.mqtt.client import Client, ConnectFlags
 from paho.mqtt.enums import MQTTErrorCode
@@ -27,9 +28,12 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from actors.bridge_inflight import InFlight
+from actors.bridge_metrics import BridgeMetrics
 from actors.bridge_mqtt import BatchClient
-from actors.bridge_records import RecordMaker
+from actors.bridge_records import PIPELINE, Record, RecordMaker
+from pipelines import metrics
 from pipelines.kafka_clients import Options, new_producer, producer_options
+from pipelines.metric_kinds import KEPT
 from pipelines.mqtt_access import MqttUser, let_in
 from pipelines.sensor_topic import SUBSCRIPTION
 from pipelines.settings import KafkaSettings, MqttSettings, Settings
@@ -112,6 +116,7 @@ class BridgeLoop:
         self._client = self._new_client()
         self._retry_s = RETRY_MIN_S
         self._housekeeping_s = 0.0
+        self._metrics = BridgeMetrics()
 
     def status(self) -> dict[str, Any]:
         """Return the accounts as :class:`BridgeStatus` says; safe from any thread."""
@@ -130,7 +135,9 @@ class BridgeLoop:
                 self._reconnect()
             if self._in_flight.error is not None:
                 self._give_up_connection(self._in_flight.error)
+            self._metrics.tell_now_and_then(self._status, time.monotonic())
         self._drain()
+        self._metrics.tell(self._status)
 
     def _turn(self) -> None:
         """Take reports, acknowledge, read, tick. Waits for reports or, when idle, for messages."""
@@ -171,6 +178,10 @@ class BridgeLoop:
         status.delivered += len(taken) - dead
         status.in_flight = len(self._in_flight)
         status.in_flight_bytes = self._in_flight.size
+        if KEPT:
+            received_us = np.array([message.received_us for message in taken])
+            late_s = (time.time_ns() // 1000 - received_us) / 1e6
+            metrics.LATENCY_SECONDS.observe_all(late_s, "kafka")
         mids = [message.mid for message in taken if message.mid is not None]
         if mids and status.connected:
             self._client.acknowledge(mids)
@@ -186,9 +197,10 @@ class BridgeLoop:
         received_us = time.time_ns() // 1000
         records = self._maker.records(topic, payload, received_us)
         size = len(payload) * len(records)
-        message = self._in_flight.add(
-            mid, size, len(records), dead=records[0].topic == DEAD_LETTERS
-        )
+        dead = records[0].topic == DEAD_LETTERS
+        message = self._in_flight.add(mid, size, len(records), dead=dead, received_us=received_us)
+        if dead:
+            _tell_letters(records)
         status = self._status
         status.received += 1
         status.in_flight += 1
@@ -315,3 +327,9 @@ class BridgeLoop:
             self._acknowledge()
         self._close_connection()
         self._status.ready = False
+
+
+def _tell_letters(records: list[Record]) -> None:
+    reason = dict(records[0].headers).get("reason")
+    if isinstance(reason, bytes):
+        metrics.DEAD_LETTERS.add(len(records), PIPELINE, reason.decode())

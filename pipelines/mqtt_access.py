@@ -2,12 +2,16 @@
 
 import ssl
 from enum import StrEnum
+from typing import Final
 
 from paho.mqtt.client import Client
 from pydantic import SecretStr
 
 from pipelines.errors import ConfigurationError
 from pipelines.settings import MqttSettings
+
+SYS_SUBSCRIPTION: Final = "$SYS/broker/#"
+"""Where Mosquitto tells of itself."""
 
 
 class MqttUser(StrEnum):
@@ -16,6 +20,7 @@ class MqttUser(StrEnum):
     BRIDGE = "bridge"
     API = "api"
     SIMULATOR = "simulator"
+    MONITOR = "monitor"
     ADMIN = "admin"
 
 

@@ -50,6 +50,10 @@ class MqttSettings(BaseModel):
     api_password: SecretStr | None = Field(None, description="Password of that user.")
     simulator_username: str | None = Field(None, description="User of `imustream simulate`.")
     simulator_password: SecretStr | None = Field(None, description="Password of that user.")
+    monitor_username: str | None = Field(
+        None, description="User of the exporter, who reads what the broker says of itself."
+    )
+    monitor_password: SecretStr | None = Field(None, description="Password of that user.")
     admin_username: str | None = Field(
         None, description="User of `imustream devices`, who may change who may connect."
     )
@@ -486,6 +490,28 @@ class AuthSettings(BaseModel):
         return self
 
 
+class MetricsSettings(BaseModel):
+    """The exporter, where Prometheus gets all metrics of a machine or a pod."""
+
+    host: str = Field(
+        "127.0.0.1", description="Address it listens on; it tells everybody who asks."
+    )
+    port: int = Field(9_464, ge=1, le=65_535, description="Port it listens on.")
+    max_monitored: int = Field(
+        200,
+        ge=0,
+        le=10_000,
+        description="Sensors labelled `monitored` = `true` that are told of by name; of further "
+        "ones only how many there are.",
+    )
+    certificates: tuple[Path, ...] = Field(
+        (), description="Files of certificates whose end is told, beside those of other settings."
+    )
+    folders: tuple[Path, ...] = Field(
+        (), description="Folders whose free disk is told, beside those of other settings."
+    )
+
+
 class RaySettings(BaseModel):
     """The Ray cluster that runs actors and Serve."""
 
@@ -524,6 +550,15 @@ class LocalSettings(BaseModel):
     proxy_port: int = Field(
         8_404, ge=1, le=65_533, description="First of three ports that the HTTP proxy keeps."
     )
+    monitoring: bool = Field(
+        False, description="Whether `up` runs Prometheus and its exporter (`up --monitoring`)."
+    )
+    prometheus_port: int = Field(9_090, ge=1, le=65_535, description="Port of that Prometheus.")
+    prometheus_days: int = Field(7, ge=1, description="How long it keeps metrics, in days.")
+    scrape_s: int = Field(5, ge=1, le=60, description="How often it asks for them, in seconds.")
+    ray_metrics_port: int = Field(
+        8_085, ge=1, le=65_535, description="Port of Ray's own metrics, with monitoring."
+    )
     ray_cpus: int = Field(
         16, ge=4, description="Logical CPUs of the Ray head; our actors take few real ones."
     )
@@ -552,6 +587,7 @@ class Settings(BaseSettings):
     serve: ServeSettings = ServeSettings()
     history: HistorySettings = HistorySettings()
     auth: AuthSettings = AuthSettings()
+    metrics: MetricsSettings = MetricsSettings()
     ray: RaySettings = RaySettings()
     local: LocalSettings = LocalSettings()
 

@@ -14,6 +14,7 @@ never read them. Inside a transaction they would hold it up for ever when a brok
 import contextlib
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from itertools import chain
 from typing import Generic, NamedTuple, TypeVar
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -32,9 +33,11 @@ from pipelines.kafka_clients import (
 )
 from pipelines.operators.operator import Operator
 from pipelines.owned_partition import OwnedPartition, SlotIdentity
+from pipelines.reception import with_reception
 from pipelines.records import Output
 from pipelines.redrive.feed import RedriveFeed
 from pipelines.settings import Settings
+from pipelines.slot_metrics import TakenIn, tell_commit
 from pipelines.slot_run import stop_if_older, stop_if_superseded
 from pipelines.topics import CONTENT_TYPE, JSON_TYPE, PARTITIONS
 from pipelines.transaction import Transactions
@@ -60,11 +63,12 @@ def partitions_of(slot: int, slots: int) -> list[int]:
 
 
 class Turn(NamedTuple):
-    """What one transaction commits of each partition, and the offsets to tell lag tools."""
+    """What one transaction commits of each partition, the offsets to tell lag tools, its input."""
 
     outputs: dict[int, list[Output]]
     changelog: dict[int, list[tuple[bytes, bytes | None]]]
     offsets: list[TopicPartition]
+    taken: TakenIn
 
 
 class Slot(Generic[State]):
@@ -172,7 +176,8 @@ class Slot(Generic[State]):
             }
             for partition in due:
                 self._snapshot_due_s[partition] = now_s + self._settings.slot.snapshot_s
-            self._commit_next(outputs, due)
+            received_us = {p: turn[1].received_us for p, turn in turns.items()}
+            self._commit_next(outputs, due, TakenIn(size, received_us))
         elif self._under_way is not None and self._under_way.done():
             self._await_commit()
         return len(messages)
@@ -181,7 +186,7 @@ class Slot(Generic[State]):
         """Write the snapshots that spare the next run its replay; raises as :meth:`turn`."""
         behind = {p for p, owned in self._owned.items() if owned.snapshot_behind}
         if behind:
-            self._commit_next({partition: [] for partition in behind}, behind)
+            self._commit_next({partition: [] for partition in behind}, behind, TakenIn(0, {}))
         self._await_commit()
 
     def close(self) -> None:
@@ -214,13 +219,16 @@ class Slot(Generic[State]):
         for key, value in records:
             self._transactions.produce(topic, partition, key, value, _LEDGER_HEADERS)
 
-    def _commit_next(self, outputs: dict[int, list[Output]], snapshots: set[int]) -> None:
+    def _commit_next(
+        self, outputs: dict[int, list[Output]], snapshots: set[int], taken: TakenIn
+    ) -> None:
         """Start the next transaction, once the one before it is committed."""
         committed_us = time.time_ns() // 1000
         turn = Turn(
             outputs,
             {p: self._owned[p].changelog_records(committed_us, p in snapshots) for p in outputs},
             [TopicPartition(self._topic, p, self._owned[p].next_offset) for p in outputs],
+            taken,
         )
         self._await_commit()
         self._under_way = self._committer.submit(self._commit, turn)
@@ -242,15 +250,20 @@ class Slot(Generic[State]):
 
     def _commit(self, turn: Turn) -> list[TopicPartition]:
         transactions = self._transactions
+        began_s = time.monotonic()
         transactions.begin()
-        for partition, produced in turn.outputs.items():
-            for topic, key, value, headers in produced:
+        for partition, outputs in turn.outputs.items():
+            received_us = turn.taken.received_us.get(partition)
+            for topic, key, value, headers in with_reception(outputs, received_us):
                 transactions.produce(topic, partition, key, value, headers)
         for partition, records in turn.changelog.items():
             self._produce_changelog(partition, records)
         transactions.commit()
         self.commits += 1
         self.last_commit_us = time.time_ns() // 1000
+        took_s = time.monotonic() - began_s
+        committed = chain.from_iterable(turn.outputs.values())
+        tell_commit(self._identity.pipeline, turn.taken, committed, took_s, self.last_commit_us)
         return turn.offsets
 
     def _commit_group_offsets(self, offsets: list[TopicPartition]) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from pipelines import metrics
 from pipelines.control import Alarm, ControlState, clear_alarm, write_record
 from pipelines.errors import (
     FencedError,
@@ -98,6 +99,7 @@ class SlotLoop:
 
     def _run_once(self) -> None:
         self.status.runs += 1
+        metrics.SLOT_STARTS.add(1, self._identity.pipeline)
         slot = self._new_run()
         try:
             control = slot.open()
@@ -123,6 +125,8 @@ class SlotLoop:
         slot.finish()
 
     def _become(self, phase: Phase, detail: str) -> None:
+        if phase in ("stopped", "retrying"):
+            metrics.COMMIT_FAILURES.add(1, self._identity.pipeline)
         if (phase, detail) != (self.status.phase, self.status.detail):
             level = logging.WARNING if phase in ("stopped", "retrying") else logging.INFO
             _LOGGER.log(level, "slot %s is %s. %s", self._identity, phase, detail)

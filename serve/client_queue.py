@@ -15,12 +15,17 @@ class _Numbered(NamedTuple):
 class Outbox:
     """All that waits for one client; its queues have their turns, a message each.
 
+    ``given``, ``dropped``: how many messages it was given, and how many were dropped, since
+    whoever counts them set these to 0.
+
     All methods belong to one event loop.
     """
 
     def __init__(self) -> None:
         self._ready: deque[ClientQueue] = deque()
         self._filled = asyncio.Event()
+        self.given = 0
+        self.dropped = 0
 
     def has_some(self, queue: "ClientQueue") -> None:
         """Give a queue that was empty its turns."""
@@ -38,6 +43,7 @@ class Outbox:
             if len(queue):
                 self._ready.append(queue)
             if wire is not None:
+                self.given += 1
                 return wire
 
 
@@ -108,4 +114,5 @@ class ClientQueue:
             if isinstance(entry, _Numbered):
                 del self._waiting[place]
                 self._dropped += 1
+                self._outbox.dropped += 1
                 return

@@ -11,12 +11,13 @@ were when it is back.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from fastapi import FastAPI, WebSocket
 from ray import serve
 from starlette.websockets import WebSocketState
 
+from pipelines import metrics
 from pipelines.settings import Settings
 from serve import live_socket
 from serve.catch_up import CatchUp
@@ -34,6 +35,8 @@ ROUTE_PREFIX = "/ws"
 
 _FIRST_READ_S = 2.0
 """A client is let in when its partition is being read, or after this long without Kafka."""
+_COUNT_S = 1.0
+"""How often messages are counted together: each by itself would cost as much as to send it."""
 _SPARE_REQUESTS = 64
 """Requests above `live.max_clients` that reach the replica, to be told that it is full."""
 
@@ -52,6 +55,7 @@ class LiveStreams:
         self._admission = Admission(settings.live)
         self._connections: set[LiveConnection] = set()
         self._telling = asyncio.create_task(self._tell_positions())
+        self._counting = asyncio.create_task(self._tell_counts())
         self._reader.thread.start()
 
     async def serve_stream(self, websocket: WebSocket, stream: str, sensor_id: str | None) -> None:
@@ -75,6 +79,7 @@ class LiveStreams:
     async def stop(self) -> None:
         """Read no more."""
         self._telling.cancel()
+        self._counting.cancel()
         await self._catch_up.stop()
         await asyncio.to_thread(self._reader.thread.stop)
 
@@ -99,6 +104,7 @@ class LiveStreams:
         finally:
             self._connections.discard(connection)
             connection.end()
+            _count([connection])
             self._admission.leave(principal.subject)
 
     async def _tell_positions(self) -> None:
@@ -106,6 +112,18 @@ class LiveStreams:
             await asyncio.sleep(self._settings.position_interval_s)
             for connection in list(self._connections):
                 connection.note_positions()
+
+    async def _tell_counts(self) -> None:
+        while True:
+            metrics.LIVE_CLIENTS.set(len(self._connections))
+            _count(self._connections)
+            await asyncio.sleep(_COUNT_S)
+
+
+def _count(connections: Iterable[LiveConnection]) -> None:
+    counts = [connection.take_counts() for connection in connections]
+    metrics.LIVE_MESSAGES.add(sum(sent for sent, _ in counts))
+    metrics.LIVE_DROPPED.add(sum(dropped for _, dropped in counts))
 
 
 async def _close(websocket: WebSocket, error: ClosingError) -> None:

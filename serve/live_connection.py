@@ -87,6 +87,13 @@ class LiveConnection:
         for number in list(self._open):
             self._unsubscribe(number)
 
+    def take_counts(self) -> tuple[int, int]:
+        """Return how many messages were sent and dropped since the last call."""
+        outbox = self._outbox
+        counts = outbox.given, outbox.dropped
+        outbox.given = outbox.dropped = 0
+        return counts
+
     async def _run(self, receiving: Coroutine[Any, Any, None]) -> None:
         with contextlib.suppress(WebSocketDisconnect):
             await _until_first_ends(self._send(), receiving, self._expire())

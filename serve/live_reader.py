@@ -8,7 +8,9 @@ from collections.abc import Mapping
 import pyarrow as pa
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from pipelines import metrics
 from pipelines.kafka_clients import consumer_options, new_consumer
+from pipelines.reception import oldest_received_us
 from pipelines.settings import KafkaSettings
 from serve.consumer_thread import ConsumerThread
 from serve.live_delivery import Delivery, Record, deliveries
@@ -128,7 +130,8 @@ class LiveReader:
                 self._next[place] = source.offset + 1
                 made = readable(record, self._watches.at(place))
                 if made:
-                    self._loop.call_soon_threadsafe(_hand_over, made)
+                    received_us = oldest_received_us(record.headers)
+                    self._loop.call_soon_threadsafe(_hand_over, made, received_us)
 
 
 def readable(record: Record, watched: Watched) -> list[Delivery]:
@@ -150,6 +153,8 @@ def _end_offset(consumer: Consumer, place: Place) -> int | None:
     return None if answer is None else answer[1]
 
 
-def _hand_over(made: list[Delivery]) -> None:
+def _hand_over(made: list[Delivery], received_us: int | None) -> None:
     for delivery in made:
         delivery.deliver()
+    if received_us is not None:
+        metrics.LATENCY_SECONDS.observe(time.time() - received_us / 1e6, "websocket")

@@ -115,6 +115,23 @@ class Observation:
             self._raw.take(time.monotonic(), records)
             return RawWritten(records, self._raw.per_s())
 
+    def progress(self, name: str) -> list[Progress]:
+        """Return how far a pipeline is with each partition. It may ask the brokers.
+
+        Raises:
+            UnavailableError: Kafka has not been read to its end yet.
+            DataError: what it wrote is of another version of imustream.
+        """
+        return self._progress(name)[1]
+
+    def end_offsets(self) -> Mapping[Place, int]:
+        """Return where the input partitions end; it asks the brokers.
+
+        Raises:
+            UnavailableError: the brokers did not answer.
+        """
+        return self._ends.look()
+
     def redriven(self) -> dict[int, RedrivenLetters]:
         """Return which dead letters were redriven, by partition; raises as :meth:`sensors`."""
         return {

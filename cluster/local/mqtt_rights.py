@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from pipelines.mqtt_access import MqttUser
+from pipelines.mqtt_access import SYS_SUBSCRIPTION, MqttUser
 from pipelines.sensor_topic import (
     COMMANDS_SUBSCRIPTION,
     REPLIES_SUBSCRIPTION,
@@ -43,7 +43,8 @@ _RIGHTS: Final[Mapping[MqttUser, tuple[tuple[str, str], ...]]] = {
         (_PUBLISH, replies_topic("+")),
         (_PATTERN, COMMANDS_SUBSCRIPTION),
     ),
-    # What begins with $ needs this right too: the default below is not for it.
+    # What begins with $ needs the right to receive too: the default below is not for it.
+    MqttUser.MONITOR: ((_LITERAL, SYS_SUBSCRIPTION), (_RECEIVE, SYS_SUBSCRIPTION)),
     MqttUser.ADMIN: ((_PUBLISH, _CONTROL), (_RECEIVE, _CONTROL), (_PATTERN, _CONTROL)),
 }
 

@@ -1,5 +1,6 @@
-"""`python3 -m cluster.setup`: install what a checkout needs; with `browser`, what its tests need.
+"""`python3 -m cluster.setup`: install what a checkout needs; named after it, what few need.
 
+That is `browser`, for the tests, and `prometheus`, for `imustream up --monitoring` and the tests.
 Every step is skipped when its inputs are as they were and its result is there.
 """
 
@@ -12,6 +13,7 @@ from cluster.setup.document_database import document_database
 from cluster.setup.front_end import front_end
 from cluster.setup.kafka_jars import kafka_jars
 from cluster.setup.mosquitto import mosquitto
+from cluster.setup.prometheus import prometheus
 from cluster.setup.python_packages import python_packages
 from cluster.setup.s3_gateway import s3_gateway
 from cluster.setup.step import Step
@@ -33,6 +35,8 @@ def main() -> int:
     ]
     if "browser" in sys.argv[1:]:
         steps.append(browser())
+    if "prometheus" in sys.argv[1:]:
+        steps.append(prometheus())
     try:
         python_packages().run()
         with ThreadPoolExecutor() as pool:

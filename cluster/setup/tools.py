@@ -87,6 +87,30 @@ def mosquitto() -> Program:
     raise ToolMissingError("Mosquitto is not installed: run `make setup`")
 
 
+def prometheus() -> Program:
+    """The system's Prometheus, else the one unpacked in `.tools`.
+
+    Raises:
+        ToolMissingError: there is neither.
+    """
+    return _of_prometheus("prometheus")
+
+
+def promtool() -> Program:
+    """The tool that checks Prometheus' rules; it comes with it. Raises as :func:`prometheus`."""
+    return _of_prometheus("promtool")
+
+
+def _of_prometheus(name: str) -> Program:
+    found = which(name)
+    if found is not None:
+        return Program(found)
+    unpacked = DEBIAN_ROOT / "usr" / "bin" / name
+    if unpacked.is_file():
+        return Program(unpacked, unpacked_libraries())
+    raise ToolMissingError(f"{name} is not installed: run `make monitoring`")
+
+
 def mosquitto_security_plugin() -> Path:
     """The plugin of Mosquitto that gives each device its own credential.
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from confluent_kafka import KafkaException, TopicPartition
 from msgspec.structs import replace
 
-from pipelines import topics
+from pipelines import metrics, topics
 from pipelines.archive.files import files_of
 from pipelines.archive.first_offsets import first_offsets
 from pipelines.archive.kafka_records import FETCH, MESSAGES_A_READ, Arrivals, read_range
@@ -107,6 +107,7 @@ class ArchiveRun:
             self._write(due)
         elif now_s >= self._renew_due_s:
             self._commit({place: self._in_own_name(mark) for place, mark in self._marks.items()})
+        self._tell_staleness(now_s)
         return arrived.count
 
     def flush(self) -> None:
@@ -139,6 +140,13 @@ class ArchiveRun:
             full = arrived.count >= self._settings.slot.max_records or arrived.bytes >= _TURN_BYTES
             if full or len(messages) < MESSAGES_A_READ:
                 return arrived
+
+    def _tell_staleness(self, now_s: float) -> None:
+        stale_s: dict[str, float] = {}
+        for (topic, _), pending in self._pending.items():
+            stale_s[topic] = max(stale_s.get(topic, 0.0), pending.waited_s(now_s))
+        for topic, waited_s in stale_s.items():
+            metrics.ARCHIVE_STALENESS_SECONDS.set(waited_s, topic)
 
     def _take_in(self, pending: Pending, records: Sequence[Record], now_s: float) -> None:
         try:

@@ -64,6 +64,10 @@ class Pending:
             if self._began_s is None:
                 self._began_s = now_s
 
+    def waited_s(self, now_s: float) -> float:
+        """Return how long the record that came first has waited; 0 where there is none."""
+        return 0.0 if self._began_s is None else now_s - self._began_s
+
     def due(self, bounds: ArchiveSettings, now_s: float) -> bool:
         """Whether a bound is reached."""
         if self._began_s is None:

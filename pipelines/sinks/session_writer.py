@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaException, Message, TopicPartition
 
+from pipelines import metrics
 from pipelines.control import ControlState
 from pipelines.dead_letters import dead_letter
 from pipelines.errors import DataError
@@ -110,7 +111,9 @@ class SessionWriter:
         if not messages:
             return len(polled)
         intake = _take_in(messages)
+        began_s = time.monotonic()
         refused, written = self._write(intake.events)
+        metrics.SESSION_WRITE_SECONDS.observe(time.monotonic() - began_s)
         letters = {
             **{row: (documents.NOT_A_SESSION, why) for row, why in intake.no_events.items()},
             **{row: (documents.REFUSED, why) for row, why in refused.items()},

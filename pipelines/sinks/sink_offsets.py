@@ -5,6 +5,7 @@ group's offsets; dead letters go in the same transaction, so that each is there 
 transactional id is that of the slot, so a predecessor that is still alive can commit no more.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from pipelines import metrics
 from pipelines.control import ControlState, read_control
 from pipelines.errors import DataError, UnavailableError
 from pipelines.kafka_clients import (
@@ -25,6 +27,7 @@ from pipelines.kafka_clients import (
 from pipelines.owned_partition import SlotIdentity
 from pipelines.records import Output
 from pipelines.settings import KafkaSettings, Settings
+from pipelines.slot_metrics import tell_letters
 from pipelines.slot_run import stop_if_older, stop_if_superseded
 from pipelines.transaction import Transactions
 
@@ -130,11 +133,15 @@ class SinkOffsets:
         self.consumer.close()
 
     def _commit(self, offsets: list[TopicPartition], letters: Sequence[tuple[int, Output]]) -> None:
+        began_s = time.monotonic()
         self._transactions.begin()
         for partition, (topic, key, value, headers) in letters:
             self._transactions.produce(topic, partition, key, value, headers)
         self._transactions.send_offsets(offsets, self.consumer.consumer_group_metadata())
         self._transactions.commit()
+        pipeline = self._identity.pipeline
+        metrics.TRANSACTION_SECONDS.observe(time.monotonic() - began_s, pipeline)
+        tell_letters(pipeline, (output for _, output in letters))
 
 
 def read_marks(

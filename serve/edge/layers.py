@@ -10,6 +10,7 @@ from serve.edge.audit import Audit
 from serve.edge.audit_log import AuditLog
 from serve.edge.body_limit import BodyLimit
 from serve.edge.counters import Counters
+from serve.edge.http_metrics import HttpMetrics
 from serve.edge.idempotency import REPLAYED, Idempotency
 from serve.edge.idempotency_key import IDEMPOTENCY_KEY
 from serve.edge.idempotency_store import COLLECTION, IdempotencyStore
@@ -63,3 +64,4 @@ def add_layers(
         trusted = [*_LOOPBACK, *bounds.trusted_proxies]
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=trusted)
     app.add_middleware(RequestId)
+    app.add_middleware(HttpMetrics, application="api")

@@ -20,6 +20,7 @@ from pipelines.models.store import open_store
 from pipelines.settings import Settings
 from serve.edge.audit import Audit
 from serve.edge.audit_log import open_audit_log
+from serve.edge.http_metrics import HttpMetrics
 from serve.gate import Gate
 from serve.inference.model_replica import model_application
 from serve.inference.refusal import error_response
@@ -79,6 +80,7 @@ def protocol_app(settings: Settings, handle: DeploymentHandle[Any]) -> FastAPI:
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     app.add_middleware(Audit, entries=entries, is_audited=_changes_what_is_served)
     app.add_middleware(Gate, settings=settings, open_paths=_OPEN_PATHS, refused=_refused)
+    app.add_middleware(HttpMetrics, application="inference")
     app.add_middleware(_WholePaths)
     add_routes(app, settings.inference, served, replicas)
     return app

@@ -14,7 +14,7 @@ from pipelines.models.store import open_store
 from pipelines.predictions import ModelId
 from pipelines.settings import InferenceSettings, Settings
 from serve.inference.batches import Predicted, Sequences
-from serve.inference.jobs import Job, Timing, run_jobs
+from serve.inference.jobs import Job, Timing, run_batch, run_jobs
 from serve.inference.loaded_models import LoadedModel, LoadedModels
 
 _LOGGER = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class ModelReplica:
         loaded = await self._loaded(ModelId(name, version, sha256))
         sequences = Sequences(features, lengths, hidden, cell)
         loop = asyncio.get_running_loop()
-        predicted = await loop.run_in_executor(self._thread, loaded.run, sequences)
+        predicted = await loop.run_in_executor(self._thread, run_batch, loaded, sequences)
         return predicted.predictions, predicted.hidden, predicted.cell
 
     async def infer(self, model: ModelId, sequences: Sequences) -> tuple[Predicted, Timing]:

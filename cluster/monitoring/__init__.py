@@ -1,0 +1,1 @@
+"""What watches imustream: the exporter, Prometheus, its rules, and Grafana's dashboards."""
