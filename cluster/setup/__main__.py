@@ -1,4 +1,6 @@
-"""`python3 -m cluster.setup`: install what a checkout needs; with `browser`, what its tests need.
+"""`python3 -m cluster.setup`: install what a checkout needs.
+
+`browser` and `kubernetes` add what the tests need: a browser; kustomize and schemas.
 
 Every step is skipped when its inputs are as they were and its result is there.
 """
@@ -11,6 +13,7 @@ from cluster.setup.compiled_operators import compiled_operators
 from cluster.setup.document_database import document_database
 from cluster.setup.front_end import front_end
 from cluster.setup.kafka_jars import kafka_jars
+from cluster.setup.kubernetes import kubernetes_schemas, kustomize
 from cluster.setup.mosquitto import mosquitto
 from cluster.setup.python_packages import python_packages
 from cluster.setup.s3_gateway import s3_gateway
@@ -33,6 +36,8 @@ def main() -> int:
     ]
     if "browser" in sys.argv[1:]:
         steps.append(browser())
+    if "kubernetes" in sys.argv[1:]:
+        steps += [kustomize(), kubernetes_schemas()]
     try:
         python_packages().run()
         with ThreadPoolExecutor() as pool:
