@@ -29,7 +29,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from actors.bridge_inflight import InFlight
 from actors.bridge_mqtt import BatchClient
 from actors.bridge_records import RecordMaker
-from pipelines.kafka_clients import Options, new_producer, producer_options
+from pipelines.kafka_clients import Options, as_bridge, new_producer, producer_options
 from pipelines.mqtt_access import MqttUser, let_in
 from pipelines.sensor_topic import SUBSCRIPTION
 from pipelines.settings import KafkaSettings, MqttSettings, Settings
@@ -84,7 +84,7 @@ def kafka_options(kafka: KafkaSettings) -> Options:
         "message.timeout.ms": 0,
         "queue.buffering.max.messages": 0,
         "queue.buffering.max.kbytes": 2_147_483_647,
-        **producer_options(kafka, "imustream-bridge"),
+        **producer_options(as_bridge(kafka), "imustream-bridge"),
         "linger.ms": LINGER_MS,
     }
 
