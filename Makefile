@@ -23,7 +23,7 @@ demo: setup ## Start everything with 20 simulated sensors; DEMO_SECONDS=30 ends 
 	@.venv/bin/imustream demo
 
 test: python ## Check formatting, lint, types, import layers, and run all tests
-	@$(PYTHON) -m cluster.setup browser prometheus
+	@$(PYTHON) -m cluster.setup browser prometheus kubernetes
 	@$(MAKE) --no-print-directory lint
 	@$(RUN) pytest -m "not slow" --numprocesses 2 --dist loadscope --no-loadscope-reorder
 

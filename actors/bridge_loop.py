@@ -32,7 +32,7 @@ from actors.bridge_metrics import BridgeMetrics
 from actors.bridge_mqtt import BatchClient
 from actors.bridge_records import PIPELINE, Record, RecordMaker
 from pipelines import metrics
-from pipelines.kafka_clients import Options, new_producer, producer_options
+from pipelines.kafka_clients import Options, as_bridge, new_producer, producer_options
 from pipelines.metric_kinds import KEPT
 from pipelines.mqtt_access import MqttUser, let_in
 from pipelines.sensor_topic import SUBSCRIPTION
@@ -88,7 +88,7 @@ def kafka_options(kafka: KafkaSettings) -> Options:
         "message.timeout.ms": 0,
         "queue.buffering.max.messages": 0,
         "queue.buffering.max.kbytes": 2_147_483_647,
-        **producer_options(kafka, "imustream-bridge"),
+        **producer_options(as_bridge(kafka), "imustream-bridge"),
         "linger.ms": LINGER_MS,
     }
 

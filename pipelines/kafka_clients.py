@@ -82,6 +82,15 @@ def _security(settings: KafkaSettings) -> Options:
     return found
 
 
+def as_bridge(settings: KafkaSettings) -> KafkaSettings:
+    """Return the settings with the bridge's own user, where it has one."""
+    if settings.bridge_username is None:
+        return settings
+    return settings.model_copy(
+        update={"username": settings.bridge_username, "password": settings.bridge_password}
+    )
+
+
 def consumer_options(settings: KafkaSettings, group_id: str) -> Options:
     """Return the options of a consumer that is assigned partitions and reads committed records.
 

@@ -101,6 +101,10 @@ class KafkaSettings(BaseModel):
     )
     username: str | None = Field(None, description="SASL user, where the brokers ask for one.")
     password: SecretStr | None = Field(None, description="Password of that user.")
+    bridge_username: str | None = Field(
+        None, description="The bridge's own SASL user, who need only write; else the one above."
+    )
+    bridge_password: SecretStr | None = Field(None, description="Password of that user.")
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
         "SCRAM-SHA-512", description="How the password is shown; PLAIN only with tls."
     )
@@ -120,7 +124,10 @@ class KafkaSettings(BaseModel):
     def _no_password_in_clear(self) -> "KafkaSettings":
         if self.username is not None and self.password is None:
             raise ValueError("kafka.password is needed where kafka.username is set")
-        if self.username is not None and self.sasl_mechanism == "PLAIN" and not self.tls:
+        if self.bridge_username is not None and self.bridge_password is None:
+            raise ValueError("kafka.bridge_password is needed where kafka.bridge_username is set")
+        named = self.username is not None or self.bridge_username is not None
+        if named and self.sasl_mechanism == "PLAIN" and not self.tls:
             raise ValueError(
                 "kafka.sasl_mechanism PLAIN sends the password as it is: set kafka.tls"
             )

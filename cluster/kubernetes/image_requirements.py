@@ -47,9 +47,7 @@ def locked(lock: str) -> Mapping[str, str]:
     return entries
 
 
-def needed(
-    roots: Iterable[str], requirements_of: Callable[[str], list[Requirement]]
-) -> set[str]:
+def needed(roots: Iterable[str], requirements_of: Callable[[str], list[Requirement]]) -> set[str]:
     """Return the roots and all that they need, by normalised names."""
     waiting: list[tuple[str, frozenset[str]]] = [(name, frozenset()) for name in roots]
     seen: set[tuple[str, frozenset[str]]] = set()

@@ -30,7 +30,6 @@ from pipelines.metric_kinds import FOLDER_VARIABLE
 from pipelines.settings import Settings, load_settings
 from serve.observation import Observation
 
-
 _CHECK_S = 1.0
 
 

@@ -1,6 +1,7 @@
 """`python3 -m cluster.setup`: install what a checkout needs; named after it, what few need.
 
-That is `browser`, for the tests, and `prometheus`, for `imustream up --monitoring` and the tests.
+That is `browser` and `kubernetes` (kustomize and schemas), for the tests, and `prometheus`, for
+`imustream up --monitoring` and the tests.
 Every step is skipped when its inputs are as they were and its result is there.
 """
 
@@ -12,6 +13,7 @@ from cluster.setup.compiled_operators import compiled_operators
 from cluster.setup.document_database import document_database
 from cluster.setup.front_end import front_end
 from cluster.setup.kafka_jars import kafka_jars
+from cluster.setup.kubernetes import kubernetes_schemas, kustomize
 from cluster.setup.mosquitto import mosquitto
 from cluster.setup.prometheus import prometheus
 from cluster.setup.python_packages import python_packages
@@ -37,6 +39,8 @@ def main() -> int:
         steps.append(browser())
     if "prometheus" in sys.argv[1:]:
         steps.append(prometheus())
+    if "kubernetes" in sys.argv[1:]:
+        steps += [kustomize(), kubernetes_schemas()]
     try:
         python_packages().run()
         with ThreadPoolExecutor() as pool:

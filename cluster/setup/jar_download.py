@@ -20,20 +20,24 @@ from cluster.setup.paths import KAFKA_JARS, TOOLS
 from pipelines.errors import ImustreamError, UnavailableError
 
 _MAVEN_CACHE = TOOLS / "m2"
+"""Where resolving keeps what it downloads, while it lasts."""
+
 _KAFKA = "org.apache.kafka:kafka_2.13"
 _LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl"
 
 
-def download() -> None:
-    """Fetch every jar of the lock, and remove any other.
+def download(lock_file: Path = LOCK, folder: Path = KAFKA_JARS) -> None:
+    """Fetch every jar of a lock into a folder, and remove any other.
 
     Raises:
         UnavailableError: a jar cannot be had, or is not the one that was locked.
     """
-    context = MavenContext(repo_cache=_MAVEN_CACHE)
-    KAFKA_JARS.mkdir(parents=True, exist_ok=True)
+    # Each has its own cache: two downloads may run at once.
+    cache = folder.with_name(f"{folder.name}-m2")
+    context = MavenContext(repo_cache=cache)
+    folder.mkdir(parents=True, exist_ok=True)
     wanted = set()
-    for line in LOCK.read_text().splitlines():
+    for line in lock_file.read_text().splitlines():
         coordinates, digest = line.split()
         group, artifact, version = coordinates.split(":")
         try:
@@ -42,13 +46,15 @@ def download() -> None:
             raise UnavailableError(f"{coordinates} cannot be downloaded: {error}") from None
         if _sha256(jar) != digest:
             jar.unlink()
-            raise UnavailableError(f"{coordinates} is not what {LOCK.name} says: do not use it")
-        shutil.copyfile(jar, KAFKA_JARS / jar.name)
+            raise UnavailableError(
+                f"{coordinates} is not what {lock_file.name} says: do not use it"
+            )
+        shutil.copyfile(jar, folder / jar.name)
         wanted.add(jar.name)
-    for jar in KAFKA_JARS.glob("*.jar"):
+    for jar in folder.glob("*.jar"):
         if jar.name not in wanted:
             jar.unlink()
-    shutil.rmtree(_MAVEN_CACHE, ignore_errors=True)
+    shutil.rmtree(cache, ignore_errors=True)
 
 
 def lock(version: str) -> None:

