@@ -91,13 +91,15 @@ SHARING_THE_STACK = {
     "integration/test_real_motion.py",
     "integration/test_backfill_of_stack.py",
     "integration/test_ml_inference_stack.py",
+    "browser/test_dashboard_real.py",
     "faults/test_faults_under_load.py",
     "faults/test_replay.py",
 }
 """Files whose tests one worker runs, or there would be two stacks; the faults last among them: they
-leave hundreds of sensors behind. The browser, with a stack of its own, comes after all."""
+leave hundreds of sensors behind, of which the dashboard would show the first."""
 
 _FOLDERS = ("unit", "shared", "integration", "browser")
+_ON_THE_STACK = ("integration", "browser", "faults")
 
 
 class ByFile(LoadScopeScheduling):
@@ -126,12 +128,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_turn)
 
 
-def _turn(item: pytest.Item) -> tuple[int, bool]:
+def _turn(item: pytest.Item) -> tuple[int, int]:
     folder = item.path.parent.name
     if _shares_the_stack(item):
-        return _FOLDERS.index("shared"), folder == "faults"
+        return _FOLDERS.index("shared"), _ON_THE_STACK.index(folder)
     assert not _uses_the_stack(item), f"name {item.path.name} in SHARING_THE_STACK"
-    return _FOLDERS.index(folder), False
+    return _FOLDERS.index(folder), 0
 
 
 def _shares_the_stack(item: pytest.Item) -> bool:

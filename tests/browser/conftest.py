@@ -1,39 +1,26 @@
 """A real headless Chromium, and the page over synthetic sensors."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from chromium import chromium
+from playwright.sync_api import Browser, Page
 from synthetic_api import free_port, make_app, serving
 from synthetic_world import World
 
 ROOT = Path(__file__).parents[2]
 NODE_MODULES = Path(os.environ.get("NODE_PATH", ROOT / "node_modules"))
-CHROMIUM_OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 REFUSED = "Content Security Policy"
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium, or the one that Playwright installed where there is none."""
-    found = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=CHROMIUM_OPTIONS)
-        yield chromium
-        chromium.close()
+    """One browser for all that comes; its driver keeps an event loop running in this process."""
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from chromium import chromium
 from live_page import card_of, open_sensors, wait_for_samples, wait_until_it_moves
 from playwright.sync_api import Browser, Page, expect
 
 from cluster.local.settings_environment import child_environment, without_settings
-from cluster.local.stack import PARTS, Stack
+from cluster.local.stack import Stack
 from cluster.setup.paths import ROOT
 from serve.auth import login_link
-from tests.conftest import running_stack
 
 SENSORS = 20
 PREFIX = "wearable"
@@ -24,10 +24,10 @@ FIRST_SAMPLES_MS = 60_000
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    """A whole stack of its own: the one that other tests share is down by now."""
-    with running_stack(PARTS, archive={"max_staleness_s": 1.0}) as running:
-        yield running
+def browser() -> Iterator[Browser]:
+    """A browser that ends with this module: what follows has event loops of its own."""
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
