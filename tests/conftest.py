@@ -98,7 +98,7 @@ SHARING_THE_STACK = {
 """Files whose tests one worker runs, or there would be two stacks; the faults last among them: they
 leave hundreds of sensors behind, of which the dashboard would show the first."""
 
-_FOLDERS = ("unit", "shared", "integration", "browser")
+_FOLDERS = ("unit", "manifests", "shared", "integration", "browser")
 _ON_THE_STACK = ("integration", "browser", "faults")
 
 
