@@ -24,10 +24,8 @@ def prometheus_url(settings: Settings) -> str:
     return f"http://{_HOST}:{settings.local.prometheus_port}"
 
 
-def prometheus_server(
-    settings: Settings, folder: Path, runtime_dir: Path, rules: Path = RULES
-) -> Server:
-    """Prometheus, its data under ``folder``, with all rules in the folder ``rules``.
+def prometheus_server(settings: Settings, folder: Path, runtime_dir: Path) -> Server:
+    """Prometheus, its data under ``folder``.
 
     Raises:
         ToolMissingError: it is not installed.
@@ -47,15 +45,16 @@ def prometheus_server(
             "--log.level=warn",
         ],
         environment=program.environment,
-        prepare=lambda: _prepare(settings, home, runtime_dir, rules),
+        prepare=lambda: _prepare(settings, home, runtime_dir),
         awaited=lambda: _awaited(settings),
         ports=(Port(local.prometheus_port, "IMUSTREAM_LOCAL__PROMETHEUS_PORT"),),
     )
 
 
-def configuration(settings: Settings, runtime_dir: Path, rules: Path) -> dict[str, Any]:
+def configuration(settings: Settings, runtime_dir: Path) -> dict[str, Any]:
     """Return what Prometheus' configuration says, as its YAML."""
     every = f"{settings.local.scrape_s}s"
+    rules = settings.local.prometheus_rules or RULES
     ray_targets = ray_folder(runtime_dir) / _RAY_TARGETS
     return {
         "global": {
@@ -63,7 +62,7 @@ def configuration(settings: Settings, runtime_dir: Path, rules: Path) -> dict[st
             "scrape_timeout": every,
             "evaluation_interval": every,
         },
-        "rule_files": [f"{rules}/*.yaml"],
+        "rule_files": [f"{rules.resolve()}/*.yaml"],
         "scrape_configs": [
             {"job_name": "imustream", **_at(settings.metrics.port)},
             {"job_name": "ray", "file_sd_configs": [{"files": [str(ray_targets)]}]},
@@ -76,10 +75,10 @@ def _at(port: int) -> dict[str, Any]:
     return {"static_configs": [{"targets": [f"{_HOST}:{port}"]}]}
 
 
-def _prepare(settings: Settings, home: Path, runtime_dir: Path, rules: Path) -> None:
+def _prepare(settings: Settings, home: Path, runtime_dir: Path) -> None:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     # JSON is YAML too.
-    written = orjson.dumps(configuration(settings, runtime_dir, rules), option=orjson.OPT_INDENT_2)
+    written = orjson.dumps(configuration(settings, runtime_dir), option=orjson.OPT_INDENT_2)
     (home / "prometheus.yml").write_bytes(written)
 
 
