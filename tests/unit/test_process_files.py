@@ -105,3 +105,30 @@ def test_what_a_bridge_had_in_flight_when_it_died_is_returned(tmp_path: Path) ->
 def test_metrics_of_others_in_the_folder_are_left_out(tmp_path: Path) -> None:
     scraped = Scraped(tmp_path, {run(_OTHER, tmp_path)})
     assert scraped.value("ray_something_total") is None
+
+
+_ACCOUNTS = """
+import numpy as np
+from actors.bridge_loop import BridgeStatus
+from actors.bridge_metrics import BridgeMetrics
+told = BridgeMetrics()
+told.tell(BridgeStatus(received=9, delivered=4, refused=1, in_flight=4, ready=True))
+told.tell_now_and_then(BridgeStatus(received=10, delivered=4, refused=1, in_flight=5), 100.0)
+told.tell_now_and_then(BridgeStatus(received=11, delivered=4, refused=1, in_flight=6), 100.9)
+told.tell_now_and_then(BridgeStatus(received=20, delivered=13, refused=2, returned=3,
+                                    in_flight=2, ready=True), 101.0)
+"""
+
+
+def test_the_accounts_of_a_bridge_are_told_at_one_moment_and_balance(tmp_path: Path) -> None:
+    scraped = Scraped(tmp_path, {run(_ACCOUNTS, tmp_path)})
+    kept = (
+        metrics.BRIDGE_DELIVERED,
+        metrics.BRIDGE_REFUSED,
+        metrics.BRIDGE_RETURNED,
+        metrics.BRIDGE_IN_FLIGHT,
+    )
+    accounts = [scraped.value(metric.name) for metric in kept]
+    assert accounts == [13, 2, 3, 2]
+    assert scraped.value(metrics.BRIDGE_RECEIVED.name) == 20
+    assert scraped.value(metrics.BRIDGE_CONNECTED.name) == 1
