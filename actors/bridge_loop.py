@@ -18,7 +18,6 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 from confluent_kafka import KafkaException
 from paho.mqtt.client import Client, ConnectFlags
 from paho.mqtt.enums import MQTTErrorCode
@@ -33,7 +32,6 @@ from actors.bridge_mqtt import BatchClient
 from actors.bridge_records import PIPELINE, Record, RecordMaker
 from pipelines import metrics
 from pipelines.kafka_clients import Options, as_bridge, new_producer, producer_options
-from pipelines.metric_kinds import KEPT
 from pipelines.mqtt_access import MqttUser, let_in
 from pipelines.sensor_topic import SUBSCRIPTION
 from pipelines.settings import KafkaSettings, MqttSettings, Settings
@@ -178,10 +176,7 @@ class BridgeLoop:
         status.delivered += len(taken) - dead
         status.in_flight = len(self._in_flight)
         status.in_flight_bytes = self._in_flight.size
-        if KEPT:
-            received_us = np.array([message.received_us for message in taken])
-            late_s = (time.time_ns() // 1000 - received_us) / 1e6
-            metrics.LATENCY_SECONDS.observe_all(late_s, "kafka")
+        self._metrics.take_delivered(taken, time.time_ns() // 1000)
         mids = [message.mid for message in taken if message.mid is not None]
         if mids and status.connected:
             self._client.acknowledge(mids)

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from pipelines import metrics
+from pipelines.metric_kinds import KEPT
 
 if TYPE_CHECKING:
+    from actors.bridge_inflight import Message
     from actors.bridge_loop import BridgeStatus
 
 EVERY_S: Final = 1.0
@@ -28,7 +32,13 @@ class BridgeMetrics:
 
     def __init__(self) -> None:
         self._told = dict.fromkeys(_COUNTERS, 0)
+        self._late_us: list[int] = []
         self._due_s = 0.0
+
+    def take_delivered(self, messages: list[Message], now_us: int) -> None:
+        """Take in how late messages came to be in Kafka; at most a second's are kept."""
+        if KEPT:
+            self._late_us += [now_us - message.received_us for message in messages]
 
     def tell_now_and_then(self, status: BridgeStatus, now_s: float) -> None:
         """Tell unless that was done within `EVERY_S`; ``now_s`` is a clock that is never set."""
@@ -38,6 +48,8 @@ class BridgeMetrics:
 
     def tell(self, status: BridgeStatus) -> None:
         """Tell all accounts."""
+        metrics.LATENCY_SECONDS.observe_all(np.array(self._late_us) / 1e6, "kafka")
+        self._late_us.clear()
         for name, counter in _COUNTERS.items():
             count: int = getattr(status, name)
             counter.add(count - self._told[name])

@@ -56,6 +56,7 @@ class Metric(ABC, Generic[Made]):
         self.name = name
         self.help = help_text
         self.labels = labels
+        self._known: dict[tuple[object, ...], Made] = {}
 
     @abstractmethod
     def _make(self) -> Made:
@@ -65,9 +66,13 @@ class Metric(ABC, Generic[Made]):
     def _made(self) -> Made:
         return self._make()
 
-    def _of(self, values: Sequence[object]) -> Made:
-        made = self._made
-        return made.labels(*values) if values else made
+    def _of(self, values: tuple[object, ...]) -> Made:
+        """Return what is kept under these label values; prometheus_client takes long to find it."""
+        known = self._known.get(values)
+        if known is None:
+            known = self._made.labels(*values) if values else self._made
+            self._known[values] = known
+        return known
 
 
 class Counter(Metric["prometheus_client.Counter"]):

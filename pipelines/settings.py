@@ -562,9 +562,15 @@ class LocalSettings(BaseModel):
     )
     prometheus_port: int = Field(9_090, ge=1, le=65_535, description="Port of that Prometheus.")
     prometheus_days: int = Field(7, ge=1, description="How long it keeps metrics, in days.")
+    prometheus_rules: Path | None = Field(
+        None, description="Folder with *.yaml of its rules; imustream's own where there is none."
+    )
     scrape_s: int = Field(5, ge=1, le=60, description="How often it asks for them, in seconds.")
     ray_metrics_port: int = Field(
-        8_085, ge=1, le=65_535, description="Port of Ray's own metrics, with monitoring."
+        8_085,
+        ge=1,
+        le=65_533,
+        description="First of three ports of Ray's own metrics, with monitoring.",
     )
     ray_cpus: int = Field(
         16, ge=4, description="Logical CPUs of the Ray head; our actors take few real ones."

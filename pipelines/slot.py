@@ -37,7 +37,7 @@ from pipelines.reception import with_reception
 from pipelines.records import Output
 from pipelines.redrive.feed import RedriveFeed
 from pipelines.settings import Settings
-from pipelines.slot_metrics import TakenIn, tell_commit
+from pipelines.slot_metrics import CommitMetrics, TakenIn
 from pipelines.slot_run import stop_if_older, stop_if_superseded
 from pipelines.topics import CONTENT_TYPE, JSON_TYPE, PARTITIONS
 from pipelines.transaction import Transactions
@@ -106,6 +106,7 @@ class Slot(Generic[State]):
         self._group_offsets_due_s = 0.0
         self._turn_s = (settings.slot.turn_ms if turn_ms is None else turn_ms) / 1000
         self.turn_s = self._turn_s
+        self._metrics = CommitMetrics(identity.pipeline)
         self.commits = 0
         self.last_commit_us = 0
 
@@ -263,7 +264,7 @@ class Slot(Generic[State]):
         self.last_commit_us = time.time_ns() // 1000
         took_s = time.monotonic() - began_s
         committed = chain.from_iterable(turn.outputs.values())
-        tell_commit(self._identity.pipeline, turn.taken, committed, took_s, self.last_commit_us)
+        self._metrics.tell(turn.taken, committed, took_s, self.last_commit_us)
         return turn.offsets
 
     def _commit_group_offsets(self, offsets: list[TopicPartition]) -> None:

@@ -17,6 +17,7 @@ from pipelines.records import Output
 _FIRST = "sensor-processing"
 """Whose commit shows samples first: the stage `transformed` of the latency."""
 _US_PER_S = 1e6
+_WATERMARKS_EVERY_US = 500_000
 
 
 class TakenIn(NamedTuple):
@@ -30,20 +31,32 @@ class TakenIn(NamedTuple):
     received_us: Mapping[int, npt.NDArray[np.int64]]
 
 
-def tell_commit(
-    pipeline: str, taken: TakenIn, outputs: Iterable[Output], took_s: float, committed_us: int
-) -> None:
-    """Tell of a turn whose transaction took ``took_s`` and ended at ``committed_us``."""
-    if not KEPT:
-        return
-    metrics.TRANSACTION_SECONDS.observe(took_s, pipeline)
-    metrics.INPUT_BYTES.add(taken.size, pipeline)
-    for partition, received_us in taken.received_us.items():
-        metrics.WATERMARK_SECONDS.set(received_us[-1] / _US_PER_S, pipeline, partition)
-    if pipeline == _FIRST and taken.received_us:
-        late_us = committed_us - np.concatenate(list(taken.received_us.values()))
-        metrics.LATENCY_SECONDS.observe_all(late_us / _US_PER_S, "transformed")
-    tell_letters(pipeline, outputs)
+class CommitMetrics:
+    """Tells of the commits of one slot; how far each partition is, only now and then."""
+
+    def __init__(self, pipeline: str) -> None:
+        self._pipeline = pipeline
+        self._watermarks_told_us = 0
+
+    def tell(
+        self, taken: TakenIn, outputs: Iterable[Output], took_s: float, committed_us: int
+    ) -> None:
+        """Tell of a turn whose transaction took ``took_s`` and ended at ``committed_us``."""
+        if not KEPT:
+            return
+        pipeline = self._pipeline
+        metrics.TRANSACTION_SECONDS.observe(took_s, pipeline)
+        metrics.INPUT_BYTES.add(taken.size, pipeline)
+        # The wall clock may be set back.
+        if abs(committed_us - self._watermarks_told_us) >= _WATERMARKS_EVERY_US:
+            self._watermarks_told_us = committed_us
+            for partition, received_us in taken.received_us.items():
+                watermark_s = float(received_us[-1]) / _US_PER_S
+                metrics.WATERMARK_SECONDS.set(watermark_s, pipeline, partition)
+        if pipeline == _FIRST and taken.received_us:
+            late_us = committed_us - np.concatenate(list(taken.received_us.values()))
+            metrics.LATENCY_SECONDS.observe_all(late_us / _US_PER_S, "transformed")
+        tell_letters(pipeline, outputs)
 
 
 def tell_letters(pipeline: str, outputs: Iterable[Output]) -> None:

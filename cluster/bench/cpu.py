@@ -18,6 +18,8 @@ _PARTS: tuple[tuple[str, str], ...] = (
     ("ray::Processor-archive", "archive"),
     ("ray::ServeReplica:inference", "models"),
     ("ray::Supervisor", "supervisor"),
+    ("cluster.monitoring.exporter", "exporter"),
+    ("/prometheus ", "prometheus"),
     ("live", "live"),
     ("ray::ServeReplica", "api"),
     ("haproxy", "proxy"),

@@ -16,6 +16,7 @@ _MAP_EXAMPLES = "Example: imustream bench map --sensors 1000 --seconds 60 --json
 _ARCHIVE_EXAMPLES = "Example: imustream bench archive --json"
 _RECOVERY_EXAMPLES = "Example: imustream bench recovery --json"
 
+_METRICS_EXAMPLES = "Example: imustream bench metrics --rounds 2 --json"
 _INFERENCE_EXAMPLES = "Example: imustream bench inference --sensors 1000 --seconds 30 --json"
 
 _SIZING_EXAMPLES = "Example: imustream bench sizing --sensors 500 --seconds 60 --json > cost.json"
@@ -43,6 +44,7 @@ def register(app: typer.Typer) -> None:
     bench.command(epilog=_RECOVERY_EXAMPLES)(recovery)
     bench.command(epilog=_ARCHIVE_EXAMPLES)(archive)
     bench.command(epilog=_INFERENCE_EXAMPLES)(inference)
+    bench.command(epilog=_METRICS_EXAMPLES)(metrics)
     app.add_typer(bench, name="bench", epilog=f"{_LATENCY_EXAMPLES} | {_DRAIN_EXAMPLES}")
 
 
@@ -187,6 +189,28 @@ def inference(
     with _Status() as status:
         run = DrainRun(sensors, rate_hz, seconds)
         figures = measure_inference(settings, stack_id, run, status.say)
+    _print(figures, as_json)
+
+
+def metrics(
+    sensors: _Sensors = 1_000,
+    rate: _Rate = None,
+    seconds: Annotated[float, typer.Option(min=1, help="Seconds of data in each drain.")] = 30,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of four drains.")] = 2,
+    as_json: _Json = False,
+) -> None:
+    """Measure what keeping metrics costs a slot: drains with and without, in turn.
+
+    The pipeline is paused meanwhile; one slot of the bench's own stands in for it.
+    """
+    from cluster.bench.drain import DrainRun
+    from cluster.bench.metrics_cost import measure_metrics_cost
+
+    settings, _ = _running()
+    rate_hz = settings.processing.sample_rate_hz if rate is None else rate
+    with _Status() as status:
+        run = DrainRun(sensors, rate_hz, seconds)
+        figures = measure_metrics_cost(settings, run, rounds, status.say)
     _print(figures, as_json)
 
 

@@ -68,6 +68,7 @@ def _print(
 ) -> None:
     from rich.table import Table
 
+    from cluster.local.prometheus import prometheus_url
     from cluster.table_console import table_console
 
     console = table_console()
@@ -81,6 +82,8 @@ def _print(
     console.print(table)
     for one in pipelines:
         console.print(_pipeline_line(one))
+    if stack.settings.local.monitoring:
+        console.print(f"\nPrometheus: {prometheus_url(stack.settings)}")
 
 
 def _pipeline_line(one: dict[str, Any]) -> str:

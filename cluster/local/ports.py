@@ -74,13 +74,14 @@ def settings_on_free_ports(state_dir: Path, **overrides: dict[str, Any]) -> Sett
     ``overrides`` replace single values of a section, as in ``local={"brokers": 3}``.
     """
     brokers = overrides.get("local", {}).get("brokers", 1)
-    first = free_block(2 * brokers + 11)
+    first = free_block(2 * brokers + 16)
     kafka, controller, others = first, first + brokers, first + 2 * brokers
     sections: dict[str, dict[str, Any]] = {
         "kafka": {"bootstrap_servers": f"{_HOST}:{kafka}"},
         "mqtt": {"port": others, "tls_port": others + 9, "websocket_port": others + 10},
         "mongo": {"uri": f"mongodb://{_HOST}:{others + 1}"},
         "serve": {"port": others + 2},
+        "metrics": {"port": others + 11},
         "local": {
             "state_dir": state_dir,
             "kafka_controller_port": controller,
@@ -88,6 +89,8 @@ def settings_on_free_ports(state_dir: Path, **overrides: dict[str, Any]) -> Sett
             "dashboard_port": others + 4,
             "proxy_port": others + 5,
             "s3_port": others + 8,
+            "prometheus_port": others + 12,
+            "ray_metrics_port": others + 13,
         },
     }
     for section, values in overrides.items():

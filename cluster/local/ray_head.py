@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from cluster.local.server import Port, Server, awaited_port
-from pipelines.settings import Settings
+from pipelines.settings import LocalSettings, Settings
 from serve.proxy_environment import GUARDED, proxy_environment
 
 _HAPROXY_ON_LOOPBACK = Path(__file__).with_name("haproxy-on-loopback")
@@ -49,9 +49,7 @@ def ray_server(settings: Settings, runtime_dir: Path) -> Server:
             "RAY_worker_niceness": "0",
             # Else it would start a Python process for each of the logical CPUs.
             "RAY_prestart_worker_first_driver": "0",
-            # 0: any free port. The defaults collide with another Ray on the machine.
-            "AUTOSCALER_METRIC_PORT": "0",
-            "DASHBOARD_METRIC_PORT": "0",
+            **_metrics_ports(local),
             "RAY_task_events_report_interval_ms": "0",
             "RAY_ROTATION_MAX_BYTES": str(_LOG_BYTES),
             "RAY_ROTATION_BACKUP_COUNT": str(_LOG_BACKUPS),
@@ -63,6 +61,21 @@ def ray_server(settings: Settings, runtime_dir: Path) -> Server:
             Port(local.dashboard_port, "IMUSTREAM_LOCAL__DASHBOARD_PORT"),
             Port(settings.serve.port, "IMUSTREAM_SERVE__PORT"),
             *(Port(port, "IMUSTREAM_LOCAL__PROXY_PORT") for port in proxy_ports),
+            *_ports_of_metrics(local),
         ),
         stop_wait_s=15,
     )
+
+
+def _ports_of_metrics(local: LocalSettings) -> list[Port]:
+    """Return the ports of Ray's own metrics: node and Serve, autoscaler, dashboard."""
+    first = local.ray_metrics_port
+    setting = "IMUSTREAM_LOCAL__RAY_METRICS_PORT"
+    return [Port(first + k, setting) for k in range(3)] if local.monitoring else []
+
+
+def _metrics_ports(local: LocalSettings) -> dict[str, str]:
+    ports = _ports_of_metrics(local)
+    # 0: any free port, which nobody would find. The defaults collide with another Ray.
+    autoscaler, dashboard = (ports[1].number, ports[2].number) if ports else (0, 0)
+    return {"AUTOSCALER_METRIC_PORT": str(autoscaler), "DASHBOARD_METRIC_PORT": str(dashboard)}

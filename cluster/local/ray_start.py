@@ -51,6 +51,8 @@ def _arguments(local: LocalSettings, folder: Path) -> list[str]:
         "include-log-monitor": "false",
         "temp-dir": folder,
     }
+    if local.monitoring:
+        options["metrics-export-port"] = local.ray_metrics_port
     named = [f"--{name}={value}" for name, value in options.items()]
     return ["start", "--head", "--block", "--disable-usage-stats", *named]
 

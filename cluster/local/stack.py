@@ -7,11 +7,13 @@ from pydantic import SecretStr
 
 from cluster.local.applications import applications_server
 from cluster.local.documentdb import documentdb_server
+from cluster.local.exporter import exporter_server, metrics_environment
 from cluster.local.kafka import broker_ports, kafka_servers
 from cluster.local.mosquitto import mosquitto_server
 from cluster.local.mqtt_users import fill_in_users
 from cluster.local.ports import require_free
 from cluster.local.processes import MARK, end_marked, marked_processes
+from cluster.local.prometheus import prometheus_server
 from cluster.local.ray_head import ray_environment, ray_server
 from cluster.local.s3_gateway import ACCESS_KEY, BUCKET, endpoint_url, s3_gateway_server
 from cluster.local.server import Progress, Server
@@ -28,7 +30,10 @@ PARTS = ("kafka", "mosquitto", "documentdb", "ray", "applications")
 S3 = "s3"
 """The part that only a stack with ``local.s3`` has."""
 
-EVERY_PART = ("kafka", "mosquitto", "documentdb", S3, "ray", "applications")
+MONITORING = ("exporter", "prometheus")
+"""The parts that only a stack with ``local.monitoring`` has."""
+
+EVERY_PART = ("kafka", "mosquitto", "documentdb", S3, "ray", "applications", *MONITORING)
 
 _POLL_S = 0.1
 _SHUTDOWN_WAIT_S = 60.0
@@ -44,7 +49,10 @@ class Stack:
     def __init__(self, settings: Settings, parts: Sequence[str] | None = None) -> None:
         """Describe the stack that ``settings`` ask for; nothing is started or written yet."""
         self.folder = StateFolder(settings.local.state_dir)
-        wanted = parts or (*PARTS, *([S3] if settings.local.s3 else []))
+        local = settings.local
+        wanted = [*(parts or (*PARTS, *([S3] if local.s3 else [])))]
+        if local.monitoring:
+            wanted += MONITORING
         self.parts = tuple(part for part in EVERY_PART if part in wanted)
         self.settings = self._with_own_choices(settings)
         self.supervision = Supervision(self.folder.path, self.folder.runtime_dir)
@@ -89,6 +97,11 @@ class Stack:
             servers.append(ray_server(self.settings, self.folder.runtime_dir))
         if "applications" in self.parts:
             servers.append(applications_server(self.settings, self.folder))
+        if "exporter" in self.parts:
+            servers.append(exporter_server(self.settings))
+        if "prometheus" in self.parts:
+            folders = self.folder.path, self.folder.runtime_dir
+            servers.append(prometheus_server(self.settings, *folders))
         return servers
 
     def up(self, progress: Progress = _quiet) -> bool:
@@ -130,7 +143,11 @@ class Stack:
         chosen = differing_environment(self.settings, load_settings())
         record = self.folder.write_record({**(old.settings if old else {}), **chosen})
         self.supervision.write(servers)
-        environment = {**child_environment(self.settings, ROOT), **ray_environment()}
+        environment = {
+            **child_environment(self.settings, ROOT),
+            **ray_environment(),
+            **metrics_environment(self.settings, self.folder.runtime_dir),
+        }
         self.supervision.start({**environment, MARK: record.stack_id})
 
     def _prepare(self, server: Server, progress: Progress) -> None:

@@ -34,9 +34,12 @@ class Disks(Collector):
 
 
 def folders_of(settings: Settings) -> list[Path]:
-    """Return the folders that settings name: those of the archive, models and the local stack."""
+    """Return the folders that settings name, but those within another: they share its disk.
+
+    That is what `metrics.folders` lists, and those of the archive, the models and the local stack.
+    """
     urls = [settings.archive.url, settings.models.url]
     named = [Path(url.removeprefix(_FILE_URL)) for url in urls if url.startswith(_FILE_URL)]
     local = [folder for folder in [settings.local.state_dir] if folder.is_dir()]
-    found = [each.resolve() for each in (*settings.metrics.folders, *local, *named)]
-    return list(dict.fromkeys(found))
+    found = dict.fromkeys(each.resolve() for each in (*settings.metrics.folders, *local, *named))
+    return [each for each in found if not found.keys() & set(each.parents)]
