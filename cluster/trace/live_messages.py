@@ -1,0 +1,74 @@
+"""The messages that a WebSocket client of one sensor's samples is sent, with when they came."""
+
+import os
+import queue
+import threading
+import time
+from typing import Any, Final
+from urllib.parse import quote
+
+import orjson
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import ClientConnection, connect
+
+from pipelines.errors import ImustreamError
+from pipelines.settings import Settings
+from serve.auth import new_token
+
+TOKEN_VARIABLE: Final = "IMUSTREAM_TOKEN"
+"""The token for an api that is not this machine's; as `imustream token` prints it there."""
+
+_OPEN_S: Final = 10.0
+_TOKEN_HOURS: Final = 1.0
+_WAITING: Final = 1_024
+"""Messages that wait to be taken; a follower that is slower than that misses the rest."""
+
+Arrived = tuple[dict[str, Any], int]
+
+
+class LiveMessages:
+    """Reads in a thread; :attr:`failed` says in words why nothing comes."""
+
+    def __init__(self, settings: Settings, sensor_id: str, url: str | None) -> None:
+        """Connect to ``url``, an address such as wss://host, or to this machine's api."""
+        self.failed: str | None = None
+        self._arrived: queue.Queue[Arrived] = queue.Queue(_WAITING)
+        self._connection: ClientConnection | None = None
+        base = url or f"ws://{settings.serve.host}:{settings.serve.port}"
+        try:
+            token = os.environ.get(TOKEN_VARIABLE) or new_token(settings, _TOKEN_HOURS)
+            self._connection = connect(
+                f"{base}/ws/transformed/{quote(sensor_id, safe='')}",
+                additional_headers={"Authorization": f"Bearer {token}"},
+                open_timeout=_OPEN_S,
+                compression=None,
+                max_size=None,
+                proxy=None,
+            )
+        except (OSError, WebSocketException, ImustreamError, ValueError) as error:
+            self.failed = f"no WebSocket at {base}: {error}"
+            return
+        threading.Thread(target=self._read, name="trace-live", daemon=True).start()
+
+    def take(self) -> list[Arrived]:
+        """Return what has come since the last call."""
+        taken = []
+        while not self._arrived.empty():
+            taken.append(self._arrived.get_nowait())
+        return taken
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def _read(self) -> None:
+        assert self._connection is not None
+        try:
+            for text in self._connection:
+                seen_us = time.time_ns() // 1000
+                message = orjson.loads(text)
+                if "columns" in message and not self._arrived.full():
+                    self._arrived.put((message, seen_us))
+        except WebSocketException as error:
+            self.failed = f"the WebSocket ended: {error}"
