@@ -90,6 +90,7 @@ SHARING_THE_STACK = {
     "integration/test_security.py",
     "integration/test_real_motion.py",
     "integration/test_backfill_of_stack.py",
+    "integration/test_trace.py",
     "integration/test_ml_inference_stack.py",
     "faults/test_faults_under_load.py",
     "faults/test_replay.py",

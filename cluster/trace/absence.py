@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cluster.trace.arrival import raw_stage
+from cluster.trace.arrival import raw_stage, reception_us
 from cluster.trace.frame_search import RawFrame, claims, frames_between, letters_between
 from cluster.trace.kafka_search import CLOCKS_APART_US
 from cluster.trace.locate import expected_us
@@ -67,9 +67,22 @@ def letters(
     start, end = _around(sources, place, at_us)
     for letter in letters_between(sources.kafka, sensor_id, start, end, sources.partition):
         source = letter.source
-        known = source is not None and source.topic == topics.RAW and source.offset in raw_offsets
+        of_raw = source is not None and source.topic == topics.RAW
+        known = source is not None and of_raw and source.offset in raw_offsets
         if known or claims(letter, sample):
+            if source is not None and of_raw and not known:
+                yield from _reception_of(sources, source.offset)
             yield letter_stage(letter)
+
+
+def _reception_of(sources: Sources, offset: int) -> Iterator[Stage]:
+    """Yield the raw record that a letter came of, if Kafka still has it."""
+    place = Place(topics.RAW, sources.partition)
+    record = sources.kafka.record(place, offset)
+    if record is not None:
+        words = f"received by the bridge, {len(record.value):,} B"
+        where = f"{place.topic}/{place.partition}/{offset}"
+        yield Stage("mqtt", State.HERE, words, where, reception_us(record))
 
 
 def letter_stage(letter: Letter) -> Stage:

@@ -32,6 +32,10 @@ WEBSOCKET: Final = "websocket"
 """The source that stands for messages of a WebSocket, among topics."""
 
 
+Arrival = tuple[str, Record | Mapping[str, Any], int]
+"""A topic with a record, or :data:`WEBSOCKET` with a message, and when it came, microseconds."""
+
+
 class FollowedFrame:
     """Takes in what comes, in any order, and gives the stages that the frame has reached."""
 
@@ -39,7 +43,7 @@ class FollowedFrame:
         self._sensor_id = sensor_id
         self._partition = partition
         self._rate_hz = rate_hz
-        self._before: deque[tuple[str, Record | Mapping[str, Any], int]] = deque(maxlen=KEPT)
+        self._before: deque[Arrival] = deque(maxlen=KEPT)
         self._frame: RawFrame | None = None
         self.stages: dict[str, Stage] = {}
 

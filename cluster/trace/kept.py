@@ -63,14 +63,13 @@ def files(sources: Sources, found: Located, kept: dict[str, tuple[int, int]]) ->
     """
     for topic, (offset, event_us) in kept.items():
         place = Place(topic, found.partition)
-        name = f"archive of {topic}"
         path = sources.archive.file_of(place, offset, event_us)
         if path is not None:
-            yield Stage(name, State.HERE, path, path)
+            yield Stage("archive", State.HERE, path, path, facts={"topic": topic})
         elif sources.progress.has_done(topics.ARCHIVE, place, offset):
-            words = "archived, and its file is not there: see `imustream archive verify`"
-            yield Stage(name, State.UNKNOWN, words)
+            words = f"{topic}: archived, and no file is there: see `imustream archive verify`"
+            yield Stage("archive", State.UNKNOWN, words, facts={"topic": topic})
         else:
             wait_s = sources.settings.archive.max_staleness_s
-            words = f"not yet: a record waits {wait_s:g} s at most while the archive runs"
-            yield Stage(name, State.WAITING, words)
+            words = f"{topic}: not yet; a record waits {wait_s:g} s at most while the archive runs"
+            yield Stage("archive", State.WAITING, words, facts={"topic": topic})

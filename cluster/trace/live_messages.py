@@ -4,13 +4,14 @@ import os
 import queue
 import threading
 import time
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 import orjson
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
+from cluster.trace.followed_frame import WEBSOCKET, Arrival
 from pipelines.errors import ImustreamError
 from pipelines.settings import Settings
 from serve.auth import new_token
@@ -20,19 +21,21 @@ TOKEN_VARIABLE: Final = "IMUSTREAM_TOKEN"
 
 _OPEN_S: Final = 10.0
 _TOKEN_HOURS: Final = 1.0
-_WAITING: Final = 1_024
-"""Messages that wait to be taken; a follower that is slower than that misses the rest."""
-
-Arrived = tuple[dict[str, Any], int]
 
 
 class LiveMessages:
     """Reads in a thread; :attr:`failed` says in words why nothing comes."""
 
-    def __init__(self, settings: Settings, sensor_id: str, url: str | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        sensor_id: str,
+        url: str | None,
+        arrived: "queue.Queue[Arrival]",
+    ) -> None:
         """Connect to ``url``, an address such as wss://host, or to this machine's api."""
         self.failed: str | None = None
-        self._arrived: queue.Queue[Arrived] = queue.Queue(_WAITING)
+        self._arrived = arrived
         self._connection: ClientConnection | None = None
         base = url or f"ws://{settings.serve.host}:{settings.serve.port}"
         try:
@@ -50,13 +53,6 @@ class LiveMessages:
             return
         threading.Thread(target=self._read, name="trace-live", daemon=True).start()
 
-    def take(self) -> list[Arrived]:
-        """Return what has come since the last call."""
-        taken = []
-        while not self._arrived.empty():
-            taken.append(self._arrived.get_nowait())
-        return taken
-
     def close(self) -> None:
         """End the connection."""
         if self._connection is not None:
@@ -68,7 +64,8 @@ class LiveMessages:
             for text in self._connection:
                 seen_us = time.time_ns() // 1000
                 message = orjson.loads(text)
-                if "columns" in message and not self._arrived.full():
-                    self._arrived.put((message, seen_us))
-        except WebSocketException as error:
+                if "columns" in message:
+                    # A follower that has stopped taking has closed the connection too.
+                    self._arrived.put((WEBSOCKET, message, seen_us), timeout=_OPEN_S)
+        except (WebSocketException, queue.Full) as error:
             self.failed = f"the WebSocket ended: {error}"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from cluster.trace.kafka_search import When
+from cluster.trace.sensor_line import SensorLine
 from cluster.trace.sources import US, Sources
 from cluster.trace.wanted import Sighting, sample_rows
 from pipelines import topics
@@ -60,18 +61,17 @@ def locate(sources: Sources, sensor_id: str, sample: int, boot: int | None) -> L
     Raises:
         UnavailableError: Kafka or the archive's store does not answer.
     """
-    for tried in boots_to_try(sources, sample, boot):
+    for tried in boots_to_try(sources.line, sample, boot):
         found = _of_boot(sources, sensor_id, sample, tried)
         if found is not None:
             return located(sources.partition, found)
     return None
 
 
-def boots_to_try(sources: Sources, sample: int, boot: int | None) -> Sequence[int]:
+def boots_to_try(line: SensorLine | None, sample: int, boot: int | None) -> Sequence[int]:
     """Return boots in which a sample of that number may be, the newest first. Pure."""
     if boot is not None:
         return [boot]
-    line = sources.line
     if line is None or not line.boots:
         # What is known of a sensor is forgotten with its boots: they begin at 0 again.
         return [0]

@@ -16,7 +16,6 @@ from pipelines import topics
 from pipelines.archive.object_store import open_store
 from pipelines.partitioner import partition_of
 from pipelines.settings import Settings
-from pipelines.topics import RAW
 
 
 def trace_sample(
@@ -109,13 +108,11 @@ def _absent(
     sources: Sources, sensor_id: str, sample: int, boot: int | None, deadline: Deadline
 ) -> Trace:
     stages: list[Stage] = []
-    trace_id = received_us = at_us = None
+    at_us = None
     if sources.where is not Where.ARCHIVE:
         waiting = absence.waiting_frame(sources, sensor_id, sample)
         if waiting is not None:
             stages += absence.waiting_stages(sources, waiting)
-            trace_id = f"{RAW}/{sources.partition}/{waiting.record.offset}"
-            received_us = stages[0].at_us
         else:
             at_us = absence.around_us(sources, sample, boot)
             if at_us is not None:
@@ -123,9 +120,8 @@ def _absent(
                 stages += [arrival.raw_stage(one, sources.partition, []) for one in frames]
                 offsets = {one.record.offset for one in frames}
                 stages += absence.letters(sources, sensor_id, sample, at_us, offsets)
-                if frames:
-                    trace_id = f"{RAW}/{sources.partition}/{frames[0].record.offset}"
-                    received_us = stages[0].at_us
     if not any(stage.state is State.WAITING or stage.name == "dead_letter" for stage in stages):
         stages.append(absence.nowhere(sources, sample, boot, at_us))
+    first = next((stage for stage in stages if stage.name == "mqtt"), None)
+    trace_id, received_us = (None, None) if first is None else (first.place, first.at_us)
     return Trace(sensor_id, sample, boot, trace_id, received_us, tuple(stages), not deadline.passed)

@@ -53,8 +53,8 @@ class Trace:
 
     @property
     def found(self) -> bool:
-        """Whether it is anywhere."""
-        return self.trace_id is not None
+        """Whether it is anywhere, be it in the dead letters."""
+        return any(stage.state is State.HERE for stage in self.stages)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON says it, with the time since its reception at each stage."""
