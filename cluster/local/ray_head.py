@@ -53,6 +53,7 @@ def ray_server(settings: Settings, runtime_dir: Path) -> Server:
             "AUTOSCALER_METRIC_PORT": "0",
             "DASHBOARD_METRIC_PORT": "0",
             "RAY_task_events_report_interval_ms": "0",
+            "RAY_BACKEND_LOG_JSON": "1" if settings.logging.format == "json" else "0",
             "RAY_ROTATION_MAX_BYTES": str(_LOG_BYTES),
             "RAY_ROTATION_BACKUP_COUNT": str(_LOG_BACKUPS),
         },

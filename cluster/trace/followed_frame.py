@@ -28,6 +28,9 @@ KEPT: Final = 512
 NAMES: Final = ("mqtt", "transformed", "websocket", "prediction", "motion_window", "session")
 """What a frame is expected at, in the order of the data."""
 
+_NO_WINDOW: Final = ("motion_window", "session")
+"""What late samples do not come to."""
+
 WEBSOCKET: Final = "websocket"
 """The source that stands for messages of a WebSocket, among topics."""
 
@@ -57,6 +60,15 @@ class FollowedFrame:
         """Whether the frame is in the dead letters."""
         return "dead_letter" in self.stages
 
+    def missing(self, expected: tuple[str, ...]) -> list[str]:
+        """Return what is expected and has not come; nothing more of a frame that was refused."""
+        known = self.stages.get("transformed")
+        late = known is not None and known.facts["late"]
+        never = _NO_WINDOW if late else ()
+        return [
+            name for name in expected if not (self.refused or name in self.stages or name in never)
+        ]
+
     def take(self, source: str, what: Record | Mapping[str, Any], seen_us: int) -> Iterator[Stage]:
         """Take a record of a topic, or a message of a WebSocket, and yield what is new by it."""
         if self._frame is None:
@@ -75,9 +87,9 @@ class FollowedFrame:
     def trace(self, expected: tuple[str, ...], complete: bool) -> Trace:
         """Return all that was seen, and as waiting what was expected and did not come."""
         stages = list(self.stages.values())
-        for name in expected:
-            if name not in self.stages and not self.refused:
-                stages.append(Stage(name, State.WAITING, "it did not come while it was followed"))
+        for name in self.missing(expected):
+            words = "it did not come while it was followed; `imustream trace` tells more"
+            stages.append(Stage(name, State.WAITING, words))
         frame = self._frame
         return Trace(
             self._sensor_id,
@@ -179,11 +191,11 @@ def _transformed(rows: pa.Table, place: str) -> Stage | None:
         "first_sample": numbers[0],
         "last_sample": numbers[-1],
         "first_us": times[0],
-        "late": any(rows["late"].to_pylist()),
+        "late": rows["late"][0].as_py(),
     }
     words = f"boot {facts['boot']}, {len(rows)} samples, committed"
     if facts["late"]:
-        words += "; late: a window was closed already"
+        words += "; late: its window was closed already"
     return Stage("transformed", State.HERE, words, place, facts=facts)
 
 

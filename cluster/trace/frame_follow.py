@@ -50,7 +50,7 @@ def follow_next_frame(
             with suppress(queue.Empty):
                 for stage in followed.take(*arrived.get(timeout=_WAIT_S)):
                     show(stage, followed.received_us)
-            if followed.refused or all(name in followed.stages for name in expected):
+            if followed.received_us is not None and not followed.missing(expected):
                 break
     finally:
         live.close()

@@ -107,7 +107,8 @@ def _follows_a_frame_live(start_us: int, client: Client) -> None:
     done = threading.Event()
 
     def go_on() -> None:
-        number = FRAMES
+        # What went on where it stopped would be late: silence has closed that window.
+        number = (time.time_ns() // 1000 - start_us) // (SAMPLES * PERIOD_US)
         while not done.wait(SAMPLES * PERIOD_US / 1e6):
             client.publish(f"imu/{SENSOR}", _frame(start_us, number), qos=1)
             number += 1
