@@ -70,6 +70,7 @@ def stack() -> Iterator[Stack]:
         "archive": {"max_staleness_s": 1.0},
         "serve": QUICK_TO_REFUSE,
         "s3": {"secret_key": UNLOGGED_SECRET},
+        "logging": {"format": "json"},
     }
     with running_stack(PARTS, **sections) as stack:
         _up.append(stack)

@@ -12,8 +12,11 @@ from paho.mqtt.enums import CallbackAPIVersion
 from topic_reader import wait_until
 from typer.testing import CliRunner
 
+from actors.registry import PIPELINES
 from cluster import cli
+from cluster.local.ray_head import ray_folder
 from cluster.local.stack import Stack
+from tests.conftest import UNLOGGED_SECRET
 from tests.unit.frame_building import PERIOD_US, frame
 
 SENSOR = "traced"
@@ -126,3 +129,25 @@ def _follows_a_frame_live(start_us: int, client: Client) -> None:
     in_order = {stage["name"]: stage["after_us"] for stage in found["stages"]}
     assert 0 <= in_order["transformed"] <= in_order["prediction"]
     assert 0 < in_order["websocket"] < 5_000_000
+
+
+def _logged(stack: Stack) -> Iterator[dict[str, Any]]:
+    """Lines of ours in the logs of Ray's workers; what Ray itself writes there is no JSON."""
+    folder = ray_folder(stack.folder.runtime_dir) / "session_latest" / "logs"
+    for file in folder.glob("worker-*.err"):
+        for line in file.read_text().splitlines():
+            if line.startswith("{"):
+                yield json.loads(line)
+
+
+def test_the_processes_in_ray_log_json_that_says_what_a_line_is_about(stack: Stack) -> None:
+    lines = list(_logged(stack))
+    running = {
+        (line["pipeline"], line["slot"])
+        for line in lines
+        if line["role"] == "slot" and line["message"] == "the slot is running"
+    }
+    assert {(pipeline, 0) for pipeline in PIPELINES} <= running
+    assert {"bridge", "supervisor", "slot"} <= {line["role"] for line in lines}
+    assert not any(UNLOGGED_SECRET in json.dumps(line) for line in lines)
+    assert all(line["time"].endswith("Z") and line["pid"] for line in lines)
