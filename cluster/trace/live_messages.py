@@ -4,6 +4,7 @@ import os
 import queue
 import threading
 import time
+from contextlib import ExitStack
 from typing import Final
 from urllib.parse import quote
 
@@ -36,32 +37,35 @@ class LiveMessages:
         """Connect to ``url``, an address such as wss://host, or to this machine's api."""
         self.failed: str | None = None
         self._arrived = arrived
-        self._connection: ClientConnection | None = None
+        self._open = ExitStack()
         base = url or f"ws://{settings.serve.host}:{settings.serve.port}"
         try:
             token = os.environ.get(TOKEN_VARIABLE) or new_token(settings, _TOKEN_HOURS)
-            self._connection = connect(
-                f"{base}/ws/transformed/{quote(sensor_id, safe='')}",
-                additional_headers={"Authorization": f"Bearer {token}"},
-                open_timeout=_OPEN_S,
-                compression=None,
-                max_size=None,
-                proxy=None,
+            connection = self._open.enter_context(
+                connect(
+                    f"{base}/ws/transformed/{quote(sensor_id, safe='')}",
+                    additional_headers={"Authorization": f"Bearer {token}"},
+                    open_timeout=_OPEN_S,
+                    compression=None,
+                    max_size=None,
+                    proxy=None,
+                )
             )
         except (OSError, WebSocketException, ImustreamError, ValueError) as error:
             self.failed = f"no WebSocket at {base}: {error}"
             return
-        threading.Thread(target=self._read, name="trace-live", daemon=True).start()
+        reading = threading.Thread(
+            target=self._read, args=(connection,), name="trace-live", daemon=True
+        )
+        reading.start()
 
     def close(self) -> None:
         """End the connection."""
-        if self._connection is not None:
-            self._connection.close()
+        self._open.close()
 
-    def _read(self) -> None:
-        assert self._connection is not None
+    def _read(self, connection: ClientConnection) -> None:
         try:
-            for text in self._connection:
+            for text in connection:
                 seen_us = time.time_ns() // 1000
                 message = orjson.loads(text)
                 if "columns" in message:
