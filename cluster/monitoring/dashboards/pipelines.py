@@ -134,7 +134,7 @@ _STATE: Final = Row(
         ),
         Panel(
             "Paused",
-            "1: somebody paused it; `imustream pause PIPELINE --resume` lets it go on.",
+            "1: somebody paused it; `imustream resume PIPELINE` lets it go on.",
             (Query(f"max by (pipeline) (imustream_paused{{{_CHOSEN}}})", "{{pipeline}}"),),
             kind="number",
             width=12,
