@@ -15,6 +15,7 @@ from actors.registry import PIPELINES
 from pipelines.admin import create_topics
 from pipelines.errors import ImustreamError, UnavailableError
 from pipelines.generation import GenerationProgress, wait_for_generation
+from pipelines.logs import configure_logging
 from pipelines.settings import Settings, load_settings
 
 RUNNING_TIMEOUT_S = 90.0
@@ -23,7 +24,9 @@ RUNNING_TIMEOUT_S = 90.0
 def main() -> int:
     """Start everything; returns the exit code: 2 with one line when something is in the way."""
     try:
-        _start(load_settings())
+        settings = load_settings()
+        configure_logging(settings, "deploy-actors")
+        _start(settings)
     except ImustreamError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

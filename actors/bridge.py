@@ -12,13 +12,14 @@ from actors.code_version import code_version
 from actors.deployment import deployment
 from actors.detached import find_detached, start_detached
 from pipelines.errors import UnavailableError
+from pipelines.logs import configure_logging
 from pipelines.settings import Settings
 
 NAME = "imustream-bridge"
 STOP_TIMEOUT_S = 10.0
 START_TIMEOUT_S = 30.0
 _POLL_S = 0.05
-_SECTIONS = {"kafka", "mqtt"}
+_SECTIONS = {"kafka", "mqtt", "logging"}
 """The settings that the bridge depends on."""
 
 
@@ -26,6 +27,7 @@ class Bridge:
     """Holds the loop. It starts in ``__init__``, so that Ray's restart starts it again."""
 
     def __init__(self, settings: Settings, version: str, deployed: str) -> None:
+        configure_logging(settings, "bridge")
         self._deployment = deployed
         self._loop = BridgeLoop(settings, version)
         self._thread = threading.Thread(target=self._loop.run, name="bridge", daemon=True)

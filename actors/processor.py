@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 
 from actors.process_tuning import keep_freed_memory, spare_the_collector
+from pipelines.logs import configure_logging
 from pipelines.owned_partition import SlotIdentity
 from pipelines.settings import Settings
 from pipelines.slot_loop import SlotLoop, SlotStatus
@@ -19,6 +20,13 @@ class Processor:
     """Holds the loop. It starts in ``__init__``, so that Ray's restart starts it again."""
 
     def __init__(self, make_run: RunFactory, settings: Settings, identity: SlotIdentity) -> None:
+        configure_logging(
+            settings,
+            "slot",
+            pipeline=identity.pipeline,
+            slot=identity.slot,
+            generation=identity.generation,
+        )
         new_run = make_run(settings, identity)
         keep_freed_memory()
         spare_the_collector()

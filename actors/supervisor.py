@@ -13,6 +13,7 @@ from actors.detached import find_detached, start_detached
 from actors.processor import RunFactory
 from actors.supervisor_loop import SupervisorLoop
 from pipelines.errors import UnavailableError
+from pipelines.logs import configure_logging
 from pipelines.settings import Settings
 
 NAME = "imustream-supervisor"
@@ -29,6 +30,7 @@ _SECTIONS = {
     "s3",
     "slot",
     "ray",
+    "logging",
 }
 """The settings that slots depend on."""
 
@@ -52,6 +54,7 @@ class Supervisor:
         version: str,
         deployed: str,
     ) -> None:
+        configure_logging(settings, "supervisor")
         self._deployment = deployed
         self._loop = SupervisorLoop(settings, pipelines, version, deployed)
         self._thread = threading.Thread(target=self._loop.run, name="supervisor", daemon=True)

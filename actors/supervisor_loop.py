@@ -100,10 +100,11 @@ class SupervisorLoop:
             self._write(record)
         todo = plan(record, self._deployment, slots.present(self._settings))
         if todo.stop:
-            _LOGGER.info("stopping %s", ", ".join(map(str, todo.stop)))
+            for name in todo.stop:
+                _LOGGER.info("stopping a slot", extra=name._asdict())
             slots.stop(self._settings, todo.stop)
         for name in todo.start:
-            _LOGGER.info("starting %s", name)
+            _LOGGER.info("starting a slot", extra=name._asdict())
             identity = SlotIdentity(
                 pipeline, record.generation, name.slot, record.running_slots, self._code_version
             )
@@ -113,10 +114,13 @@ class SupervisorLoop:
         """Record the next generation, and see that none of the one before commits any more."""
         after = next_generation(before)
         _LOGGER.info(
-            "%s: generation %d with %d slots follows %d with %d",
-            after.pipeline, after.generation, after.running_slots,
-            before.generation, before.running_slots,
-        )  # fmt: skip
+            "generation %d with %d slots follows %d with %d",
+            after.generation,
+            after.running_slots,
+            before.generation,
+            before.running_slots,
+            extra={"pipeline": after.pipeline, "generation": after.generation},
+        )
         self._write(after)
         old = [name for name in slots.present(self._settings) if name.pipeline == after.pipeline]
         slots.stop(self._settings, [name for name in old if name.generation < after.generation])

@@ -1,5 +1,6 @@
 """`imustream`: the command line. Each module of :mod:`cluster.commands` adds one command."""
 
+import logging
 import os
 import pkgutil
 import sys
@@ -10,6 +11,7 @@ import typer
 import cluster.commands
 from cluster.local.state_folder import StateFolder
 from pipelines.errors import ImustreamError
+from pipelines.logs import configure_logging
 from pipelines.settings import load_settings
 
 _EXIT_CODE = 2
@@ -44,6 +46,8 @@ def main() -> None:
     """Run a command; an error of ours is one line on standard error and exit code 2."""
     try:
         adopt_running_stack()
+        # What a command says it prints; its log is for what goes wrong.
+        configure_logging(load_settings(), "command", least=logging.WARNING)
         build_app()()
     except ImustreamError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -528,6 +528,17 @@ class RaySettings(BaseModel):
     namespace: str = Field("imustream", description="Namespace of our actors.")
 
 
+class LoggingSettings(BaseModel):
+    """What our processes log to standard error."""
+
+    format: Literal["text", "json"] = Field(
+        "text", description="Lines for people, or one JSON object a line for programs."
+    )
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="The least that is logged; INFO tells changes of state, not records."
+    )
+
+
 class LocalSettings(BaseModel):
     """The one-machine stack that `imustream up` starts."""
 
@@ -602,6 +613,7 @@ class Settings(BaseSettings):
     auth: AuthSettings = AuthSettings()
     metrics: MetricsSettings = MetricsSettings()
     ray: RaySettings = RaySettings()
+    logging: LoggingSettings = LoggingSettings()
     local: LocalSettings = LocalSettings()
 
     @classmethod

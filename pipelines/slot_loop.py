@@ -90,7 +90,7 @@ class SlotLoop:
                 self._raise_alarm(str(error))
                 self._become("retrying", str(error))
             except Exception as error:  # a fault of ours must not end the process: name it, go on
-                _LOGGER.exception("slot %s failed", self._identity)
+                _LOGGER.exception("the slot failed", extra=self._about())
                 self._raise_alarm(f"fault in the code: {error!r}; see the slot's log")
                 self._become("retrying", repr(error))
             self._stopping.wait(backoff_s(self._failures))
@@ -129,7 +129,8 @@ class SlotLoop:
             metrics.COMMIT_FAILURES.add(1, self._identity.pipeline)
         if (phase, detail) != (self.status.phase, self.status.detail):
             level = logging.WARNING if phase in ("stopped", "retrying") else logging.INFO
-            _LOGGER.log(level, "slot %s is %s. %s", self._identity, phase, detail)
+            words = f"the slot is {phase}: {detail}" if detail else f"the slot is {phase}"
+            _LOGGER.log(level, "%s", words, extra=self._about() | {"phase": phase})
         self.status.phase, self.status.detail = phase, detail
 
     def _raise_alarm(self, message: str) -> None:
@@ -143,7 +144,17 @@ class SlotLoop:
             write_record(self._settings.kafka, alarm)
             self._alarm = alarm
         except UnavailableError as error:
-            _LOGGER.warning("the alarm of slot %s could not be written: %s", identity, error)
+            words = "the slot's alarm could not be written: %s"
+            _LOGGER.warning(words, error, extra=self._about())
+
+    def _about(self) -> dict[str, object]:
+        """Return what a line of the log is about."""
+        identity = self._identity
+        return {
+            "pipeline": identity.pipeline,
+            "slot": identity.slot,
+            "generation": identity.generation,
+        }
 
     def _clear_alarm(self, control: ControlState) -> bool:
         """Take back the alarm of an earlier run, now that a turn went well."""

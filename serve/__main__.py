@@ -14,6 +14,7 @@ import ray
 from ray import serve
 
 from pipelines.errors import ImustreamError, UnavailableError
+from pipelines.logs import configure_logging
 from pipelines.models.serving_names import APPLICATION, ROUTE_PREFIX
 from pipelines.models.shipped import ensure_shipped
 from pipelines.models.store import open_store
@@ -39,17 +40,23 @@ def deploy(settings: Settings) -> None:
     serve.start(
         proxy_location="EveryNode",
         http_options={"host": settings.serve.host, "port": settings.serve.port},
+        logging_config=_serve_logs(settings),
     )
+    applications = (
+        (inference_application(settings), APPLICATION, ROUTE_PREFIX),
+        (live.live_application(settings), live.NAME, live.ROUTE_PREFIX),
+        (api.api_application(settings), api.NAME, api.ROUTE_PREFIX),
+    )
+    logs = _serve_logs(settings)
     try:
-        serve.run_many(
-            [
-                serve.RunTarget(inference_application(settings), APPLICATION, ROUTE_PREFIX),
-                serve.RunTarget(live.live_application(settings), live.NAME, live.ROUTE_PREFIX),
-                serve.RunTarget(api.api_application(settings), api.NAME, api.ROUTE_PREFIX),
-            ]
-        )
+        serve.run_many([serve.RunTarget(*each, logging_config=logs) for each in applications])
     except RuntimeError as error:
         raise UnavailableError(f"the Serve applications do not start: {error}") from None
+
+
+def _serve_logs(settings: Settings) -> dict[str, str]:
+    """What Serve's own loggers are told: the form that ours have."""
+    return {"encoding": settings.logging.format.upper()}
 
 
 def _join(settings: RaySettings) -> None:
@@ -77,7 +84,9 @@ def _join(settings: RaySettings) -> None:
 
 if __name__ == "__main__":
     try:
-        deploy(load_settings())
+        settings = load_settings()
+        configure_logging(settings, "deploy-serve")
+        deploy(settings)
     except ImustreamError as error:
         print(f"python -m serve: {error}", file=sys.stderr)
         sys.exit(2)

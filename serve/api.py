@@ -15,6 +15,7 @@ from ray import serve
 from ray.serve.schema import ApplicationStatus
 
 from pipelines.archive.object_store import open_store as open_archive
+from pipelines.logs import configure_logging
 from pipelines.models import serving_names
 from pipelines.models.store import open_store as open_model_store
 from pipelines.settings import Settings
@@ -209,6 +210,7 @@ class Api:
     """A replica of `api`."""
 
     def __init__(self, settings: Settings) -> None:
+        configure_logging(settings, NAME)
         self._settings = settings
         self._observation = Observation(settings)
 

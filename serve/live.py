@@ -18,6 +18,7 @@ from ray import serve
 from starlette.websockets import WebSocketState
 
 from pipelines import metrics
+from pipelines.logs import configure_logging
 from pipelines.settings import Settings
 from serve import live_socket
 from serve.catch_up import CatchUp
@@ -147,6 +148,7 @@ class Live:
     """A replica of `live`."""
 
     def __init__(self, settings: Settings) -> None:
+        configure_logging(settings, NAME)
         self._settings = settings
         self._streams: LiveStreams | None = None
         live_socket.install(settings.live)

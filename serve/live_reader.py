@@ -139,7 +139,13 @@ def readable(record: Record, watched: Watched) -> list[Delivery]:
     try:
         return list(deliveries(record, watched))
     except (pa.ArrowException, ValueError, KeyError, AttributeError, TypeError) as error:
-        log.warning("%s cannot be shown: %s", record.source, error)
+        source = record.source
+        about = {
+            "topic": STREAMS[source.stream].topic,
+            "partition": source.partition,
+            "offset": source.offset,
+        }
+        log.warning("a record cannot be shown: %s", error, extra=about)
         return []
 
 
@@ -148,7 +154,8 @@ def _end_offset(consumer: Consumer, place: Place) -> int | None:
     try:
         answer = consumer.get_watermark_offsets(TopicPartition(*place), timeout=_OFFSET_TIMEOUT_S)
     except KafkaException as error:
-        log.info("Kafka does not say where %s[%d] ends: %s", *place, error)
+        about = {"topic": place[0], "partition": place[1]}
+        log.info("Kafka does not say where a partition ends: %s", error, extra=about)
         return None
     return None if answer is None else answer[1]
 

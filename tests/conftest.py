@@ -70,6 +70,7 @@ def stack() -> Iterator[Stack]:
         "archive": {"max_staleness_s": 1.0},
         "serve": QUICK_TO_REFUSE,
         "s3": {"secret_key": UNLOGGED_SECRET},
+        "logging": {"format": "json"},
     }
     with running_stack(PARTS, **sections) as stack:
         _up.append(stack)
@@ -90,6 +91,7 @@ SHARING_THE_STACK = {
     "integration/test_security.py",
     "integration/test_real_motion.py",
     "integration/test_backfill_of_stack.py",
+    "integration/test_trace.py",
     "integration/test_ml_inference_stack.py",
     "browser/test_dashboard_real.py",
     "faults/test_faults_under_load.py",

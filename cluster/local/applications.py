@@ -4,6 +4,7 @@ They live in Ray, so a head that is started again has none of them. The process 
 watches for a new Ray session and starts them there: ``python -m cluster.local.applications``.
 """
 
+import logging
 import subprocess
 import sys
 import time
@@ -13,7 +14,10 @@ from cluster.local.kafka import broker_ports
 from cluster.local.ray_head import ray_folder
 from cluster.local.server import Server, awaited_port, listening
 from cluster.local.state_folder import StateFolder
+from pipelines.logs import configure_logging
 from pipelines.settings import Settings, load_settings
+
+_LOGGER = logging.getLogger(__name__)
 
 _POLL_S = 0.25
 _RETRY_S = 2.0
@@ -63,13 +67,14 @@ def _start_all() -> bool:
     codes = [process.wait() for process in running]
     for program, code in zip(_PROGRAMS, codes, strict=True):
         if code != 0:
-            print(f"python -m {program} ended with exit code {code}; trying again", flush=True)
+            _LOGGER.warning("python -m %s ended with exit code %s; trying again", program, code)
     return not any(codes)
 
 
 def main() -> None:
     """Start the applications on every new Ray session, until stopped."""
     settings = load_settings()
+    configure_logging(settings, "applications")
     folder = StateFolder(settings.local.state_dir)
     needed = (settings.local.ray_port, settings.mqtt.port, *broker_ports(settings))
     while True:

@@ -51,6 +51,7 @@ def ray_server(settings: Settings, runtime_dir: Path) -> Server:
             "RAY_prestart_worker_first_driver": "0",
             **_metrics_ports(local),
             "RAY_task_events_report_interval_ms": "0",
+            "RAY_BACKEND_LOG_JSON": "1" if settings.logging.format == "json" else "0",
             "RAY_ROTATION_MAX_BYTES": str(_LOG_BYTES),
             "RAY_ROTATION_BACKUP_COUNT": str(_LOG_BACKUPS),
         },

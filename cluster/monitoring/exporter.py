@@ -7,7 +7,6 @@ says, and with ``--mqtt`` what Mosquitto says of itself.
 """
 
 import argparse
-import logging
 import os
 import signal
 import sys
@@ -26,6 +25,7 @@ from cluster.monitoring.monitored_sensors import MonitoredSensors
 from cluster.monitoring.mqtt_broker import MqttBroker
 from cluster.monitoring.process_files import ProcessFiles
 from pipelines.errors import ImustreamError, UnavailableError
+from pipelines.logs import configure_logging
 from pipelines.metric_kinds import FOLDER_VARIABLE
 from pipelines.settings import Settings, load_settings
 from serve.observation import Observation
@@ -39,9 +39,10 @@ def main() -> int:
     parser.add_argument("--books", action="store_true", help="read Kafka's ledgers and marks too")
     parser.add_argument("--mqtt", action="store_true", help="ask Mosquitto too")
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
-        _serve(load_settings(), books=arguments.books, mqtt=arguments.mqtt)
+        settings = load_settings()
+        configure_logging(settings, "exporter")
+        _serve(settings, books=arguments.books, mqtt=arguments.mqtt)
     except ImustreamError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

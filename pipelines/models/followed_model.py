@@ -122,7 +122,8 @@ class FollowedModel:
                 with self._guard:
                     self._loaded[found.id] = found
                 self._newest = found
-                _LOGGER.info("model %s version %s is ready", name, version)
+                about = {"model": name, "version": version}
+                _LOGGER.info("model %s version %s is ready", name, version, extra=about)
             self._tell(None)
         except ImustreamError as error:
             self._tell(str(error))

@@ -6,6 +6,8 @@ import uuid
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pipelines.logs import log_context
+
 HEADER = "X-Request-Id"
 _SCOPE_KEY = "imustream.request_id"
 _ACCEPTED = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -31,7 +33,8 @@ class RequestId:
                 MutableHeaders(scope=message)[HEADER] = request_id
             await send(message)
 
-        await self._app(scope, receive, send_named)
+        with log_context(request_id=request_id):
+            await self._app(scope, receive, send_named)
 
 
 def request_id_of(scope: Scope) -> str:

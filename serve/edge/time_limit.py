@@ -47,7 +47,8 @@ class TimeLimit:
             if started:
                 raise
             request_id = request_id_of(scope)
-            log.exception("%s %s failed (request %s)", scope["method"], scope["path"], request_id)
+            about = {"request_id": request_id, "method": scope["method"], "path": scope["path"]}
+            log.exception("a request failed", extra=about)
             answer = problem(
                 HTTPStatus.INTERNAL_SERVER_ERROR,
                 f"This failed unexpectedly; the log of api says why, under request {request_id}.",

@@ -16,6 +16,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from pipelines.logs import configure_logging
 from pipelines.models.store import open_store
 from pipelines.settings import Settings
 from serve.edge.audit import Audit
@@ -98,6 +99,7 @@ class Protocol:
     """The replica that speaks HTTP."""
 
     def __init__(self, settings: Settings, models: DeploymentHandle[Any]) -> None:
+        configure_logging(settings, "inference")
         self._settings = settings
         self._models = models
 

@@ -9,6 +9,7 @@ from typing import Any
 from ray import serve
 
 from pipelines.errors import ImustreamError
+from pipelines.logs import configure_logging
 from pipelines.models.serving_names import DEPLOYMENT
 from pipelines.models.store import open_store
 from pipelines.predictions import ModelId
@@ -31,6 +32,7 @@ class ModelReplica:
 
     def __init__(self, settings: Settings) -> None:
         """Load and warm up the stable versions, so that a replica is ready once it is there."""
+        configure_logging(settings, "model")
         self._models = LoadedModels(open_store(settings), settings.inference)
         self._thread = ThreadPoolExecutor(1, "inference")
         batches: Any = self._run_batch

@@ -270,12 +270,22 @@ class ServedModels:
         except RefusedError as error:
             if error.message != entry.fault:
                 _LOGGER.warning(
-                    "model %s goes on with version %s: %s", name, serving or "none", error.message
+                    "model %s goes on with version %s: %s",
+                    name,
+                    serving or "none",
+                    error.message,
+                    extra={"model": name, "version": serving},
                 )
             entry.fault = error.message
             return
         entry.serving, entry.fault = model, ""
-        _LOGGER.info("model %s is served in version %s now, after %s", name, entry.stable, serving)
+        _LOGGER.info(
+            "model %s is served in version %s now, after %s",
+            name,
+            entry.stable,
+            serving,
+            extra={"model": name, "version": entry.stable},
+        )
 
     async def _loaded(self, name: str, version: str) -> Model:
         key = (name, version)

@@ -1,0 +1,1 @@
+"""Grafana's dashboards as code: what each shows stands here, its JSON in ``generated``."""
