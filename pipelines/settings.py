@@ -292,6 +292,9 @@ class SlotSettings(BaseModel):
     """How a processor's loop turns."""
 
     slots: int = Field(1, ge=1, le=10, description="Slots of a pipeline that has no record yet.")
+    cpus: float = Field(
+        0.1, gt=0, description="CPUs that Ray counts for a slot; nodes are added by their sum."
+    )
     turn_ms: int = Field(
         10, ge=1, le=1_000, description="How long a turn waits for records: latency against CPU."
     )
@@ -526,6 +529,12 @@ class RaySettings(BaseModel):
         "auto", description="Address of the Ray cluster; local: a backfill starts its own."
     )
     namespace: str = Field("imustream", description="Namespace of our actors.")
+    dashboard_url: str = Field(
+        "http://127.0.0.1:8265", description="Ray's dashboard, where its API for jobs is."
+    )
+    bridge_resource: str = Field(
+        "", description="Resource that only the bridge's node has; empty: it runs on any."
+    )
 
 
 class LocalSettings(BaseModel):
