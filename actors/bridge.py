@@ -27,7 +27,7 @@ class Bridge:
 
     def __init__(self, settings: Settings, version: str, deployed: str) -> None:
         self._deployment = deployed
-        self._loop = BridgeLoop(_as_bridge(settings), version)
+        self._loop = BridgeLoop(settings, version)
         self._thread = threading.Thread(target=self._loop.run, name="bridge", daemon=True)
         self._thread.start()
 
@@ -110,15 +110,6 @@ def status(settings: Settings) -> dict[str, Any] | None:
 def find(settings: Settings) -> Any:
     """Return the actor's handle, or None."""
     return find_detached(settings, NAME)
-
-
-def _as_bridge(settings: Settings) -> Settings:
-    """The settings with the bridge's own Kafka user, where it has one."""
-    kafka = settings.kafka
-    if kafka.bridge_username is None:
-        return settings
-    user = {"username": kafka.bridge_username, "password": kafka.bridge_password}
-    return settings.model_copy(update={"kafka": kafka.model_copy(update=user)})
 
 
 def _answer(reference: Any) -> Any:
