@@ -4,10 +4,10 @@ RUN := .venv/bin/python -m
 export PATH := $(PATH):$(CURDIR)/.tools/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup monitoring demo test slow chaos bench lint lock clean
+.PHONY: test-kubernetes help python setup monitoring demo test slow chaos bench lint lock clean
 
 help: ## Show these targets
-	@sed -n 's/^\([a-z]*\):.*## /\1 /p' $(MAKEFILE_LIST) | awk '{printf "  make %-10s", $$1; $$1=""; print}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' $(MAKEFILE_LIST) | awk '{printf "  make %-15s", $$1; $$1=""; print}'
 
 python:
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not installed: install Python 3.11 or newer"; exit 2; }
@@ -35,6 +35,10 @@ chaos: setup ## Every fault under load, proved: CHAOS_ROUNDS=1 unless said other
 
 bench: setup ## Measure everything in BENCHMARKS.md on a stack of its own
 	@IMUSTREAM_LOCAL__STATE_DIR=.state/bench cluster/bench/run.sh
+
+test-kubernetes: setup ## Apply every overlay to a real control plane, as root: the first time a Go build of 15 minutes
+	@$(PYTHON) -m cluster.setup kubernetes
+	@IMUSTREAM_TEST_KUBERNETES=1 $(RUN) pytest tests/kubernetes
 
 lint: setup ## Check formatting, lint, types and import layers
 	@$(RUN) ruff format --check .
