@@ -30,6 +30,9 @@ test: python ## Check formatting, lint, types, import layers, and run all tests
 slow: setup ## Run the tests that `make test` leaves out for their length
 	@$(RUN) pytest -m slow
 
+test-cluster-parts: setup ## Prove on real servers what the Kubernetes manifests claim
+	@$(RUN) pytest tests/cluster
+
 chaos: setup ## Every fault under load, proved: CHAOS_ROUNDS=1 unless said otherwise
 	@.venv/bin/imustream chaos --rounds $${CHAOS_ROUNDS:-1}
 

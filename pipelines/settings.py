@@ -549,6 +549,13 @@ class LocalSettings(BaseModel):
     kafka_controller_port: int = Field(
         9_192, ge=1, le=65_533, description="First port of Kafka's controllers; each has its own."
     )
+    kafka_tls_port: int = Field(
+        0,
+        ge=0,
+        le=65_533,
+        description="First port where the Kafka brokers speak TLS and give each SCRAM user only "
+        "what ACLs grant, as on a cluster; 0: none.",
+    )
     kafka_heap_mb: int = Field(1_024, ge=256, description="Java heap of each Kafka broker, MB.")
     mqtt_anonymous: bool = Field(
         False,

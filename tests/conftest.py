@@ -97,7 +97,7 @@ SHARING_THE_STACK = {
 """Files whose tests one worker runs, or there would be two stacks; the faults last among them: they
 leave hundreds of sensors behind. The browser, with a stack of its own, comes after all."""
 
-_FOLDERS = ("unit", "shared", "integration", "browser", "kubernetes")
+_FOLDERS = ("unit", "shared", "integration", "cluster", "image", "browser", "kubernetes")
 
 
 class ByFile(LoadScopeScheduling):
