@@ -4,10 +4,10 @@ RUN := .venv/bin/python -m
 export PATH := $(PATH):$(CURDIR)/.tools/bin
 
 .DEFAULT_GOAL := help
-.PHONY: test-kubernetes help python setup monitoring demo test slow chaos bench lint lock clean
+.PHONY: test-kubernetes help python setup monitoring demo test slow test-cluster-parts chaos bench lint lock clean
 
 help: ## Show these targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' $(MAKEFILE_LIST) | awk '{printf "  make %-15s", $$1; $$1=""; print}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' $(MAKEFILE_LIST) | awk '{printf "  make %-18s", $$1; $$1=""; print}'
 
 python:
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not installed: install Python 3.11 or newer"; exit 2; }

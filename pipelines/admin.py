@@ -1,6 +1,7 @@
 """Create the topics that are missing, and see that those there have the right partitions."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
@@ -27,7 +28,8 @@ def create_topics(settings: KafkaSettings, topics: Sequence[Topic] = TOPICS) -> 
         ConfigurationError: a topic has another number of partitions, or cannot be as we ask.
     """
     refusals: list[KafkaError] = []
-    options = {**client_options(settings, "imustream-admin"), "error_cb": refusals.append}
+    options: Any = client_options(settings, "imustream-admin")
+    options["error_cb"] = refusals.append
     client = AdminClient(options, logger=LOGGER)
     present = _partitions(client, settings, refusals)
     for topic in topics:
