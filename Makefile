@@ -30,7 +30,8 @@ test: python ## Check formatting, lint, types, import layers, and run all tests
 slow: setup ## Run the tests that `make test` leaves out for their length
 	@$(RUN) pytest -m slow
 
-test-cluster-parts: setup ## Prove on real servers what the Kubernetes manifests claim
+test-cluster-parts: python ## Prove on real servers what the Kubernetes manifests claim
+	@$(PYTHON) -m cluster.setup kubernetes nginx
 	@$(RUN) pytest tests/cluster
 
 chaos: setup ## Every fault under load, proved: CHAOS_ROUNDS=1 unless said otherwise

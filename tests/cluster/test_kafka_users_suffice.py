@@ -1,37 +1,19 @@
 """The whole stack runs with the rights of the KafkaUsers alone, and Kafka refuses it nothing."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import pytest
 
 from cluster.chaos.load import load
 from pipelines.control import change_control
 from pipelines.generation import wait_for_generation
-from tests.cluster.kafka_users import MANIFESTS, users_of
-from tests.cluster.secured_stack import SecuredStack, secured_stack
-from tests.conftest import QUICK_TO_REFUSE
+from tests.cluster.secured_stack import SecuredStack
 from tests.integration.serve_clients import http, noted, websocket
 from tests.integration.topic_reader import wait_until
 
 PATIENCE_S = 90.0
 STREAMS = ("raw", "transformed", "aggregated", "predictions", "sessions")
 PIPELINE = "sensor-processing"
-
-
-@pytest.fixture(scope="module")
-def secured() -> Iterator[SecuredStack]:
-    with secured_stack(
-        users_of(MANIFESTS / "base" / "kafka" / "users.yaml"),
-        ("kafka", "mosquitto", "documentdb", "ray"),
-        archive={"max_staleness_s": 1.0},
-        serve=QUICK_TO_REFUSE,
-        local={"mqtt_anonymous": False},
-    ) as secured:
-        secured.run("processors", "actors", bridge="bridge")
-        secured.run("api", "serve")
-        yield secured
 
 
 def pause_and_resume(api: httpx.Client) -> None:
