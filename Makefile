@@ -4,10 +4,10 @@ RUN := .venv/bin/python -m
 export PATH := $(PATH):$(CURDIR)/.tools/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup monitoring demo test slow chaos bench lint lock clean
+.PHONY: test-kubernetes help python setup monitoring demo test slow test-cluster-parts chaos bench lint lock clean
 
 help: ## Show these targets
-	@sed -n 's/^\([a-z]*\):.*## /\1 /p' $(MAKEFILE_LIST) | awk '{printf "  make %-10s", $$1; $$1=""; print}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' $(MAKEFILE_LIST) | awk '{printf "  make %-18s", $$1; $$1=""; print}'
 
 python:
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not installed: install Python 3.11 or newer"; exit 2; }
@@ -30,11 +30,19 @@ test: python ## Check formatting, lint, types, import layers, and run all tests
 slow: setup ## Run the tests that `make test` leaves out for their length
 	@$(RUN) pytest -m slow
 
+test-cluster-parts: python ## Prove on real servers what the Kubernetes manifests claim
+	@$(PYTHON) -m cluster.setup kubernetes nginx
+	@$(RUN) pytest tests/cluster
+
 chaos: setup ## Every fault under load, proved: CHAOS_ROUNDS=1 unless said otherwise
 	@.venv/bin/imustream chaos --rounds $${CHAOS_ROUNDS:-1}
 
 bench: setup ## Measure everything in BENCHMARKS.md on a stack of its own
 	@IMUSTREAM_LOCAL__STATE_DIR=.state/bench cluster/bench/run.sh
+
+test-kubernetes: setup ## Apply every overlay to a real control plane, as root: the first time a Go build of 15 minutes
+	@$(PYTHON) -m cluster.setup kubernetes
+	@IMUSTREAM_TEST_KUBERNETES=1 $(RUN) pytest tests/kubernetes
 
 lint: setup ## Check formatting, lint, types and import layers
 	@$(RUN) ruff format --check .

@@ -69,7 +69,8 @@ def launch(settings: Settings) -> Any:
         if status is not None and status["running"] and status.get("deployment") == deployed:
             return running
         stop(settings)
-    return start_detached(settings, NAME, Bridge, settings, version, deployed)
+    resource = settings.ray.bridge_resource
+    return start_detached(settings, NAME, Bridge, settings, version, deployed, resource=resource)
 
 
 def await_session(actor: Any) -> None:

@@ -12,7 +12,6 @@ from pipelines.settings import Settings
 from pipelines.slot_loop import SlotStatus
 
 _ANSWER_S = 2.0
-_SLOT_CPUS = 0.1
 
 
 def present(settings: Settings) -> list[SlotName]:
@@ -31,7 +30,7 @@ def start(settings: Settings, name: SlotName, make_run: RunFactory, identity: Sl
         make_run,
         settings,
         identity,
-        num_cpus=_SLOT_CPUS,
+        num_cpus=settings.slot.cpus,
     )
 
 

@@ -1,6 +1,7 @@
 """Create the topics that are missing, and see that those there have the right partitions."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
@@ -16,6 +17,8 @@ from pipelines.kafka_clients import (
 from pipelines.settings import KafkaSettings
 from pipelines.topics import TOPICS, Topic
 
+_WHY_NOT_CONNECTED = (KafkaError._AUTHENTICATION, KafkaError._SSL)
+
 
 def create_topics(settings: KafkaSettings, topics: Sequence[Topic] = TOPICS) -> list[str]:
     """Create what is missing of ``topics`` and return the names of those created.
@@ -24,8 +27,11 @@ def create_topics(settings: KafkaSettings, topics: Sequence[Topic] = TOPICS) -> 
         UnavailableError: the brokers did not answer.
         ConfigurationError: a topic has another number of partitions, or cannot be as we ask.
     """
-    client = AdminClient(client_options(settings, "imustream-admin"), logger=LOGGER)
-    present = _partitions(client, settings)
+    refusals: list[KafkaError] = []
+    options: Any = client_options(settings, "imustream-admin")
+    options["error_cb"] = refusals.append
+    client = AdminClient(options, logger=LOGGER)
+    present = _partitions(client, settings, refusals)
     for topic in topics:
         partitions = present.get(topic.name, topic.partitions)
         if partitions != topic.partitions:
@@ -39,11 +45,17 @@ def create_topics(settings: KafkaSettings, topics: Sequence[Topic] = TOPICS) -> 
     return [topic.name for topic in missing]
 
 
-def _partitions(client: AdminClient, settings: KafkaSettings) -> dict[str, int]:
+def _partitions(
+    client: AdminClient, settings: KafkaSettings, refusals: list[KafkaError]
+) -> dict[str, int]:
     try:
         metadata = client.list_topics(timeout=REQUEST_TIMEOUT_S)
     except KafkaException as error:
-        raise unavailable(error, "listing topics", settings.bootstrap_servers) from None
+        # The answer tells of a time-out only; why no connection came about was reported apart.
+        client.poll(0)
+        named = [each for each in refusals if each.code() in _WHY_NOT_CONNECTED]
+        cause = KafkaException(named[-1]) if named else error
+        raise unavailable(cause, "listing topics", settings.bootstrap_servers) from None
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 
 

@@ -146,11 +146,31 @@ def new_producer(options: Mapping[str, str | int | float | bool]) -> Producer:
     return Producer(dict(options), logger=LOGGER)
 
 
+_GRANT = "grant it to the user of kafka.username: on a cluster in its KafkaUser, else as an ACL"
+_SEEN = "see that the topic is there (`python -m actors` makes it) and that our user may see it"
+_LOG_IN = "see that kafka.username and kafka.password are a user's of these brokers"
+_ADVICE = {
+    # Kafka says the same of a topic that is not there and of one that we may not even see.
+    KafkaError.UNKNOWN_TOPIC_OR_PART: _SEEN,
+    KafkaError._UNKNOWN_TOPIC: _SEEN,
+    KafkaError._UNKNOWN_PARTITION: _SEEN,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: _GRANT,
+    KafkaError.GROUP_AUTHORIZATION_FAILED: _GRANT,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: _GRANT,
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: _GRANT,
+    KafkaError._AUTHENTICATION: _LOG_IN,
+    KafkaError.SASL_AUTHENTICATION_FAILED: _LOG_IN,
+    KafkaError._SSL: "see that kafka.tls_ca_file holds the authority of the brokers' certificates, "
+    "and that kafka.bootstrap_servers has the names in them",
+}
+_RUNNING = "see that the brokers run (`imustream status`) and that kafka.bootstrap_servers is right"
+
+
 def unavailable(error: KafkaException, what: str, bootstrap_servers: str) -> UnavailableError:
     """Return the one-line error for a broker that did not do ``what``."""
+    advice = _ADVICE.get(kafka_error(error).code(), _RUNNING)
     return UnavailableError(
-        f"{what} failed at Kafka {bootstrap_servers}: {reason(error)}; "
-        "see that the brokers run (`imustream status`) and that kafka.bootstrap_servers is right"
+        f"{what} failed at Kafka {bootstrap_servers}: {reason(error)}; {advice}"
     )
 
 

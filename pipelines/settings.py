@@ -292,6 +292,9 @@ class SlotSettings(BaseModel):
     """How a processor's loop turns."""
 
     slots: int = Field(1, ge=1, le=10, description="Slots of a pipeline that has no record yet.")
+    cpus: float = Field(
+        0.1, gt=0, description="CPUs that Ray counts for a slot; nodes are added by their sum."
+    )
     turn_ms: int = Field(
         10, ge=1, le=1_000, description="How long a turn waits for records: latency against CPU."
     )
@@ -526,6 +529,12 @@ class RaySettings(BaseModel):
         "auto", description="Address of the Ray cluster; local: a backfill starts its own."
     )
     namespace: str = Field("imustream", description="Namespace of our actors.")
+    dashboard_url: str = Field(
+        "http://127.0.0.1:8265", description="Ray's dashboard, where its API for jobs is."
+    )
+    bridge_resource: str = Field(
+        "", description="Resource that only the bridge's node has; empty: it runs on any."
+    )
 
 
 class LoggingSettings(BaseModel):
@@ -550,6 +559,13 @@ class LocalSettings(BaseModel):
     )
     kafka_controller_port: int = Field(
         9_192, ge=1, le=65_533, description="First port of Kafka's controllers; each has its own."
+    )
+    kafka_tls_port: int = Field(
+        0,
+        ge=0,
+        le=65_533,
+        description="First port where the Kafka brokers speak TLS and give each SCRAM user only "
+        "what ACLs grant, as on a cluster; 0: none.",
     )
     kafka_heap_mb: int = Field(1_024, ge=256, description="Java heap of each Kafka broker, MB.")
     mqtt_anonymous: bool = Field(

@@ -1,55 +1,51 @@
-"""`python -m serve`: deploy `live`, `api` and `inference` on the running Ray.
+"""`python -m serve [APPLICATION ...]`: deploy applications on the running Ray, by default all.
 
-It returns when all of them run. The models that come with imustream are put into the model store
-first, where it has none of that name.
+It returns when they run. The models that come with imustream are put into the model store first,
+where it has none of that name. `python -m serve inference` is what a cluster needs that runs
+pipelines and answers nobody else: it opens no port.
 
 For a fast and bounded HTTP side start Ray with :mod:`serve.proxy_environment`.
 """
 
+import argparse
 import logging
 import socket
 import sys
+from collections.abc import Sequence
 
 import ray
 from ray import serve
 
 from pipelines.errors import ImustreamError, UnavailableError
 from pipelines.logs import configure_logging
-from pipelines.models.serving_names import APPLICATION, ROUTE_PREFIX
-from pipelines.models.shipped import ensure_shipped
-from pipelines.models.store import open_store
+from pipelines.models.serving_names import APPLICATION
 from pipelines.settings import RaySettings, Settings, load_settings
-from serve import api, live
+from serve.applications import BUILDERS, targets
 from serve.edge.shared_counters import end_other_versions
-from serve.inference.application import inference_application
 
 _CONNECT_TIMEOUT_S = 5.0
 
 
-def deploy(settings: Settings) -> None:
-    """Deploy all applications; what runs already is replaced.
+def deploy(settings: Settings, names: Sequence[str] = tuple(BUILDERS)) -> None:
+    """Deploy applications; what runs already under their names is replaced.
 
     Raises:
         UnavailableError: the model store does not answer, there is no Ray at ``ray.address``, or
             an application does not start.
     """
-    ensure_shipped(open_store(settings))
+    logs = _serve_logs(settings)
+    wanted = targets(settings, names, logs)
     _join(settings.ray)
     end_other_versions(settings.ray)
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    answers_http = set(names) != {APPLICATION}
     serve.start(
-        proxy_location="EveryNode",
+        proxy_location="EveryNode" if answers_http else "Disabled",
         http_options={"host": settings.serve.host, "port": settings.serve.port},
-        logging_config=_serve_logs(settings),
+        logging_config=logs,
     )
-    applications = (
-        (inference_application(settings), APPLICATION, ROUTE_PREFIX),
-        (live.live_application(settings), live.NAME, live.ROUTE_PREFIX),
-        (api.api_application(settings), api.NAME, api.ROUTE_PREFIX),
-    )
-    logs = _serve_logs(settings)
     try:
-        serve.run_many([serve.RunTarget(*each, logging_config=logs) for each in applications])
+        serve.run_many(wanted)
     except RuntimeError as error:
         raise UnavailableError(f"the Serve applications do not start: {error}") from None
 
@@ -82,11 +78,22 @@ def _join(settings: RaySettings) -> None:
         raise UnavailableError(f"no Ray at {settings.address} ({reason}); {advice}") from None
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Deploy what the command line names. Returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m serve", description="Deploy on the running Ray."
+    )
+    parser.add_argument("application", nargs="*", choices=[*BUILDERS, []], metavar="APPLICATION")
+    names = parser.parse_args().application or list(BUILDERS)
     try:
         settings = load_settings()
         configure_logging(settings, "deploy-serve")
-        deploy(settings)
+        deploy(settings, names)
     except ImustreamError as error:
         print(f"python -m serve: {error}", file=sys.stderr)
-        sys.exit(2)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

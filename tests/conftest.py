@@ -100,7 +100,10 @@ SHARING_THE_STACK = {
 """Files whose tests one worker runs, or there would be two stacks; the faults last among them: they
 leave hundreds of sensors behind, of which the dashboard would show the first."""
 
-_FOLDERS = ("unit", "manifests", "shared", "integration", "browser")
+_FOLDERS = (
+    *("unit", "manifests", "shared", "integration"),
+    *("cluster", "image", "browser", "kubernetes"),
+)
 _ON_THE_STACK = ("integration", "browser", "faults")
 
 

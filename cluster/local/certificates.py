@@ -101,7 +101,7 @@ def _make_server(
     names: list[x509.GeneralName],
 ) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "imustream local MQTT broker")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "imustream local broker")])
     certificate = (
         _builder(name, authority.subject, key, _SERVER_DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)

@@ -9,7 +9,9 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from cluster.local.certificates import make_certificates
 from cluster.local.server import Port, Server, awaited_port
+from cluster.local.state_folder import write_private
 from cluster.setup import tools
 from pipelines.errors import ConfigurationError, UnavailableError
 from pipelines.settings import Settings
@@ -28,6 +30,12 @@ appender.out.type = Console
 appender.out.name = OUT
 appender.out.layout.type = PatternLayout
 appender.out.layout.pattern = %d %p %m (%c)%n%throwable{5}
+"""
+
+# One line for each thing that is refused to a user.
+_LOGGING_OF_REFUSALS = """\
+logger.authorizer.name = kafka.authorizer.logger
+logger.authorizer.level = INFO
 """
 
 
@@ -94,8 +102,53 @@ def _broker(settings: Settings, folder: Path, index: int) -> Server:
         ports=(
             Port(ports[index], "IMUSTREAM_KAFKA__BOOTSTRAP_SERVERS"),
             Port(controller, "IMUSTREAM_LOCAL__KAFKA_CONTROLLER_PORT"),
+            *(
+                [Port(tls_port(settings, index), "IMUSTREAM_LOCAL__KAFKA_TLS_PORT")]
+                if settings.local.kafka_tls_port
+                else []
+            ),
         ),
         stop_wait_s=25,
+    )
+
+
+def tls_port(settings: Settings, index: int = 0) -> int:
+    """Where a broker speaks TLS, if ``local.kafka_tls_port`` is set."""
+    return settings.local.kafka_tls_port + index
+
+
+def tls_folder(state_folder: Path) -> Path:
+    """Where the brokers' certificate and its authority are kept."""
+    return state_folder / "kafka-tls"
+
+
+def _with_log_ins(plain: dict[str, object], tls: Path, port: int) -> dict[str, object]:
+    """The properties with a listener for users, each held to its ACLs.
+
+    Who comes over the plain listeners, which are this machine's own, may do everything.
+    """
+    certificate = tls / "server-with-key.pem"
+    return plain | {
+        "listeners": f"{plain['listeners']},SASL_SSL://{_HOST}:{port}",
+        "advertised.listeners": f"{plain['advertised.listeners']},SASL_SSL://{_HOST}:{port}",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,"
+        "SASL_SSL:SASL_SSL",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+        "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": "org.apache.kafka.common."
+        "security.scram.ScramLoginModule required;",
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": certificate,
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": "User:ANONYMOUS",
+        "allow.everyone.if.no.acl.found": "false",
+    }
+
+
+def _make_tls(folder: Path) -> None:
+    files = make_certificates(folder, _HOST)
+    write_private(
+        folder / "server-with-key.pem", files.key.read_text() + files.certificate.read_text()
     )
 
 
@@ -142,9 +195,15 @@ def _properties(settings: Settings, home: Path, index: int) -> dict[str, object]
 
 def _prepare(settings: Settings, home: Path, index: int) -> None:
     home.mkdir(parents=True, exist_ok=True)
-    (home / "log4j2.properties").write_text(_LOGGING)
+    secured = settings.local.kafka_tls_port > 0
+    (home / "log4j2.properties").write_text(_LOGGING + (_LOGGING_OF_REFUSALS if secured else ""))
+    chosen = _properties(settings, home, index)
+    if secured:
+        tls = tls_folder(home.parent)
+        _make_tls(tls)
+        chosen = _with_log_ins(chosen, tls, tls_port(settings, index))
     properties = home / "server.properties"
-    lines = [f"{key}={value}\n" for key, value in _properties(settings, home, index).items()]
+    lines = [f"{key}={value}\n" for key, value in chosen.items()]
     properties.write_text("".join(lines))
     if (home / "data" / "meta.properties").is_file():
         return

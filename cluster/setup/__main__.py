@@ -1,7 +1,7 @@
 """`python3 -m cluster.setup`: install what a checkout needs; named after it, what few need.
 
-That is `browser` and `kubernetes` (kustomize and schemas), for the tests, and `prometheus`, for
-`imustream up --monitoring` and the tests.
+That is `browser`, `kubernetes` (kustomize and schemas) and `nginx`, for the tests, and
+`prometheus`, for `imustream up --monitoring` and the tests.
 Every step is skipped when its inputs are as they were and its result is there.
 """
 
@@ -15,6 +15,7 @@ from cluster.setup.front_end import front_end
 from cluster.setup.kafka_jars import kafka_jars
 from cluster.setup.kubernetes import kubernetes_schemas, kustomize
 from cluster.setup.mosquitto import mosquitto
+from cluster.setup.nginx import nginx
 from cluster.setup.prometheus import prometheus
 from cluster.setup.python_packages import python_packages
 from cluster.setup.s3_gateway import s3_gateway
@@ -37,6 +38,8 @@ def main() -> int:
     ]
     if "browser" in sys.argv[1:]:
         steps.append(browser())
+    if "nginx" in sys.argv[1:]:
+        steps.append(nginx())
     if "prometheus" in sys.argv[1:]:
         steps.append(prometheus())
     if "kubernetes" in sys.argv[1:]:

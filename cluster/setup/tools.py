@@ -117,6 +117,21 @@ def _of_prometheus(name: str) -> Program:
     raise ToolMissingError(f"{name} is not installed: run `make monitoring`")
 
 
+def nginx() -> Program:
+    """The system's nginx, else the one unpacked in `.tools`, for the test of the ingress.
+
+    Raises:
+        ToolMissingError: there is neither.
+    """
+    found = which("nginx")
+    if found is not None:
+        return Program(found)
+    unpacked = DEBIAN_ROOT / "usr" / "sbin" / "nginx"
+    if unpacked.is_file():
+        return Program(unpacked, unpacked_libraries())
+    raise ToolMissingError("nginx is not installed: run `python3 -m cluster.setup nginx`")
+
+
 def mosquitto_security_plugin() -> Path:
     """The plugin of Mosquitto that gives each device its own credential.
 
