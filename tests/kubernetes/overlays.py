@@ -9,8 +9,6 @@ from tests.kubernetes.pods import NAMESPACE
 from tests.kubernetes.processes import wait_until
 
 FOLDER = ROOT / "cluster" / "kubernetes" / "overlays"
-    os.environ.get("IMUSTREAM_TEST_OVERLAYS", ROOT / "cluster" / "kubernetes" / "overlays")
-)
 OVERLAYS = ("single-node", "production", "gpu", "aws")
 
 Object = dict[str, Any]
