@@ -83,7 +83,7 @@ def next_step(
 
 def retry_after_s(failures: int) -> float:
     """Return how long to wait after so many failures one after another; 0 before the first."""
-    return min(FIRST_RETRY_S * 2 ** (failures - 1), LONGEST_RETRY_S) if failures else 0.0
+    return min(FIRST_RETRY_S * 2.0 ** min(failures - 1, 30), LONGEST_RETRY_S) if failures else 0.0
 
 
 def _failures_at_the_end(jobs: Iterable[Job]) -> int:

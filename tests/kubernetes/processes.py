@@ -50,7 +50,7 @@ class Processes:
         """End a program: SIGTERM, then SIGKILL to its whole session."""
         process = self._running.pop(name)
         if process.poll() is None:
-            process.terminate()
+            os.killpg(process.pid, signal.SIGTERM)
             try:
                 process.wait(gentle_s)
             except subprocess.TimeoutExpired:
