@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = (
     "Examples: imustream trace sensor1 12800 | imustream trace sensor1 12800 --boot 2 "
-    "--where archive | imustream trace sensor1 --latest"
+    "--where archive | imustream trace sensor1 --latest | imustream trace imu-data-all/3/918273"
 )
 
 
@@ -22,7 +22,9 @@ def register(app: typer.Typer) -> None:
 
 
 def trace(
-    sensor: Annotated[str, typer.Argument(help="The sensor's id.")],
+    sensor: Annotated[
+        str, typer.Argument(help="The sensor's id; or the id of a frame, as a trace names it.")
+    ],
     sample: Annotated[
         int | None, typer.Argument(min=0, help="The sample's number; left out with --latest.")
     ] = None,
@@ -57,13 +59,17 @@ def trace(
     A line begins with + where the sample is, . where it has not come yet, - where it does not
     come, ? where that cannot be told. Exit code 1 where it is not found.
     """
+    from cluster.trace.trace_id import first_sample, is_trace_id
     from cluster.trace.trace_lines import lines
+    from pipelines.settings import load_settings
 
+    if is_trace_id(sensor) and not latest and sample is None:
+        sensor, sample, boot = first_sample(load_settings(), sensor, within)
     if (sample is None) is not latest:
         raise typer.BadParameter("name the number of a sample, or --latest")
-    if sample is None:
+    if latest:
         found = _follow(sensor, within, live_url, quiet=as_json)
-    else:
+    elif sample is not None:
         found = _look(sensor, sample, boot, where, within, disorder)
         if not as_json:
             for line in lines(found):

@@ -44,7 +44,9 @@ def dashboards(folder: Path = _MONITORING / "dashboards") -> str:
             {
                 "name": "grafana-dashboards",
                 "namespace": "streaming-kafka",
-                "files": sorted(file.name for file in folder.glob("*.json")),
+                "files": sorted(
+                    file.relative_to(folder).as_posix() for file in folder.glob("generated/*.json")
+                ),
             }
         ],
     }

@@ -10,6 +10,7 @@ that has not been replaced yet; the passwords they find in the head's own files.
 code refuses them (:mod:`cluster.kubernetes.submitted`) until KubeRay has replaced it.
 """
 
+import logging
 import os
 import sys
 import time
@@ -20,7 +21,10 @@ from cluster.kubernetes.job_board import JobBoard
 from cluster.kubernetes.keeper_plan import Job, Step, next_step
 from cluster.kubernetes.submitted import code_version, command
 from pipelines.errors import ImustreamError, UnavailableError
+from pipelines.logs import configure_logging
 from pipelines.settings import load_settings
+
+_LOGGER = logging.getLogger(__name__)
 
 DEPLOYED_AS_VARIABLE = "IMUSTREAM_DEPLOYED_AS"
 PORT = 8080
@@ -96,9 +100,9 @@ class Keeper:
         return self._board.last_words(job.id) or job.message
 
     def _say(self, line: str) -> None:
-        """Print a line unless it is the one said last."""
+        """Log a line unless it is the one said last."""
         if line != self._said:
-            print(line, flush=True)
+            _LOGGER.info("%s", line)
             self._said = line
 
 
@@ -124,6 +128,7 @@ def main() -> int:
     """Keep until ended. Returns the exit code."""
     try:
         settings = load_settings()
+        configure_logging(settings, "keeper")
         version = "-".join(filter(None, (os.environ.get(DEPLOYED_AS_VARIABLE), code_version())))
         keeper = Keeper(JobBoard(settings.ray.dashboard_url), version, own_settings(os.environ))
         serve_health(PORT, keeper.alive, keeper.ready)

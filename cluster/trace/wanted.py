@@ -71,6 +71,21 @@ def sample_rows(topic: str, sensor_id: str, boot: int, sample: int, margin: int)
     )
 
 
+def rows_of_record(sensor_id: str, raw_offset: int) -> Wanted:
+    """Return the transformed samples that a raw record brought; they lie in its order."""
+    came_of = pc.field("raw_offset")
+    return Wanted(
+        topics.TRANSFORMED,
+        sensor_id,
+        (pc.field(SENSOR) == sensor_id) & (came_of == raw_offset),
+        came_of >= 0,
+        ("raw_offset",),
+        (raw_offset,),
+        (raw_offset,),
+        {"raw_offset": (raw_offset, raw_offset)},
+    )
+
+
 def window_rows(
     sensor_id: str, kind: str, boot: int, timestamp_us: int, longest_us: int, margin_us: int
 ) -> Wanted:

@@ -96,6 +96,10 @@ def test_a_sample_is_shown_at_every_stage_and_others_with_their_reasons(
     (mqtt, *_) = _trace(str(TWICE * SAMPLES))["stages"]
     assert len(mqtt["facts"]["copies"]) == 1
 
+    ran = CliRunner().invoke(cli.build_app(), ["trace", found["trace_id"], "--json"])
+    by_id = json.loads(ran.output)
+    assert (by_id["sample"], by_id["trace_id"]) == (KEPT * SAMPLES, found["trace_id"])
+
     broken = _trace(str(BROKEN * SAMPLES + 1))
     assert broken["stages"][-1]["facts"]["reason"] == "crc_mismatch"
     lost = _trace(str(LOST * SAMPLES), code=1)
