@@ -44,7 +44,7 @@ def dashboards(folder: Path = _MONITORING / "dashboards") -> str:
             {
                 "name": "grafana-dashboards",
                 "namespace": "streaming-kafka",
-                "files": sorted(file.name for file in folder.glob("*.json")),
+                "files": sorted(str(file.relative_to(folder)) for file in folder.glob("*/*.json")),
             }
         ],
     }
