@@ -1,5 +1,6 @@
 """What is generated is as its source has it now."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from cluster.kubernetes.generated import generated
 from cluster.local.mosquitto import mosquitto_server
 from cluster.setup.paths import ROOT
 from pipelines.settings import load_settings
+from tests.manifests.rendering import Object, of_kind
 
 
 def test_rules_and_dashboards_are_those_of_the_monitoring() -> None:
@@ -15,9 +17,18 @@ def test_rules_and_dashboards_are_those_of_the_monitoring() -> None:
         assert file.read_text() == text, "run `python -m cluster.kubernetes.generated`"
 
 
-def test_the_dashboards_fit_into_one_config_map() -> None:
-    folder = ROOT / "cluster" / "monitoring" / "dashboards"
-    assert sum(file.stat().st_size for file in folder.glob("*.json")) < 1_000_000
+def test_grafana_gets_every_dashboard_in_one_config_map(
+    rendered: Mapping[str, list[Object]],
+) -> None:
+    (found,) = (
+        one["data"]
+        for one in of_kind(rendered["production"], "ConfigMap")
+        if one["metadata"]["name"].startswith("grafana-dashboards-")
+    )
+    folder = ROOT / "cluster" / "monitoring" / "dashboards" / "generated"
+    assert found and found == {file.name: file.read_text() for file in folder.glob("*.json")}
+    # The API server takes no larger object.
+    assert sum(map(len, found.values())) < 1_000_000
 
 
 # What differs on a cluster: where files lie, who may listen where, and how logs go.
