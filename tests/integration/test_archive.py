@@ -112,6 +112,7 @@ def test_a_slot_is_killed_again_and_again_under_load_and_nothing_is_lost_or_doub
     proved(settings)
 
 
+@pytest.mark.slow
 def test_s3_is_away_for_a_while_and_nothing_is_lost_or_doubled(
     stack: Stack, feed: ArchiveInput
 ) -> None:

@@ -166,6 +166,7 @@ def test_pandas_reads_one_sensor_and_one_minute(archive: Path) -> None:
     assert samples["timestamp_us"].between(FIRST_US, LAST_US, inclusive="left").all()
 
 
+@pytest.mark.slow
 def test_ray_data_counts_the_samples_of_each_sensor(archive: Path) -> None:
     import ray  # noqa: PLC0415
 

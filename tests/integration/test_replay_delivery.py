@@ -35,6 +35,8 @@ from simulator.resampling import resampled
 from tests.conftest import running_stack
 
 FAST = "--as-fast-as-possible"
+
+pytestmark = pytest.mark.slow
 STEPS = np.array([ACC_G_PER_COUNT] * 3 + [GYRO_RAD_S_PER_COUNT] * 3 + [MAG_GAUSS_PER_COUNT] * 3)
 
 
