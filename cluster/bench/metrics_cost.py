@@ -15,7 +15,7 @@ from cluster.bench.backlog_progress import DRAIN_TIMEOUT_S, LedgerFollower, end_
 from cluster.bench.drain import PIPELINE, DrainRun, Report, make_backlog, wait_until_paused
 from cluster.local.settings_environment import child_environment
 from cluster.setup.paths import ROOT
-from pipelines.control import change_control
+from pipelines.control import change_control, read_control
 from pipelines.errors import UnavailableError
 from pipelines.metric_kinds import FOLDER_VARIABLE
 from pipelines.settings import Settings
@@ -34,23 +34,29 @@ class Drained(NamedTuple):
 def measure_metrics_cost(
     settings: Settings, run: DrainRun, rounds: int, report: Report
 ) -> dict[str, Any]:
-    """Pause the pipeline, drain backlogs in its place, ``4 x rounds`` of them, and let it go on.
+    """Pause every pipeline, drain ``4 x rounds`` backlogs in place of the first, let all go on.
 
     Raises:
         UnavailableError: the stack does not run, or a backlog did not drain.
     """
-    record = change_control(settings.kafka, PIPELINE, paused=True)
+    control = read_control(settings.kafka).pipelines
+    # The others would take the slot's CPU for what it makes.
+    running = [name for name, record in control.items() if not record.paused or name == PIPELINE]
+    for name in running:
+        change_control(settings.kafka, name, paused=True)
     follower = LedgerFollower(settings)
     drains: dict[bool, list[Drained]] = {True: [], False: []}
     try:
         wait_until_paused(settings, PIPELINE, follower)
+        generation = read_control(settings.kafka).pipelines[PIPELINE].generation
         for turn, kept in enumerate(_ORDER * rounds):
             report(f"drain {turn + 1} of {len(_ORDER) * rounds}")
             frames, _ = make_backlog(settings, run)
-            drains[kept].append(_drain(settings, follower, record.generation, frames, kept=kept))
+            drains[kept].append(_drain(settings, follower, generation, frames, kept=kept))
     finally:
         follower.close()
-        change_control(settings.kafka, PIPELINE, paused=False)
+        for name in running:
+            change_control(settings.kafka, name, paused=False)
     return costs(drains[True], drains[False])
 
 
@@ -95,7 +101,9 @@ def _slot(settings: Settings, generation: int, *, kept: bool) -> Iterator[psutil
         environment = child_environment(settings, ROOT)
         environment |= {FOLDER_VARIABLE: folder} if kept else {}
         process = subprocess.Popen(
-            [sys.executable, "-m", "cluster.bench.one_slot", str(generation)], env=environment
+            [sys.executable, "-m", "cluster.bench.one_slot", str(generation)],
+            env=environment,
+            stdin=subprocess.PIPE,
         )
         try:
             yield psutil.Process(process.pid)

@@ -201,7 +201,7 @@ def metrics(
 ) -> None:
     """Measure what keeping metrics costs a slot: drains with and without, in turn.
 
-    The pipeline is paused meanwhile; one slot of the bench's own stands in for it.
+    All pipelines are paused meanwhile; one slot of the bench's own stands in for the first.
     """
     from cluster.bench.drain import DrainRun
     from cluster.bench.metrics_cost import measure_metrics_cost
