@@ -64,4 +64,6 @@ def _providers(device: Literal["cpu", "cuda"]) -> list[str]:
             "setting inference.device is cuda, but this onnxruntime has no CUDA: install "
             "onnxruntime-gpu in place of onnxruntime, or set it to cpu"
         )
+    # CUDA's libraries as Python packages have them, which no linker looks for; else the system's.
+    onnxruntime.preload_dlls()
     return [_CUDA, _CPU]

@@ -32,6 +32,9 @@ def main() -> None:
         file = root / target.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
+    # Python may be installed in a home folder that nobody else enters; here the pod's user does.
+    for parent in Path(sys.base_prefix).parents:
+        (root / parent.relative_to("/")).chmod(0o755)
     _mount("overlay", root, "-o", "remount,ro")
     os.chroot(root)
     os.chdir(spec["folder"])

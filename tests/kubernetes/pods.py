@@ -97,11 +97,18 @@ class Pods:
         """Return the pods that run now.
 
         Raises:
+            AssertionError: the main process of one has ended.
             Exception: what the thread failed with.
         """
         if self.failure is not None:
             raise self.failure
-        return list(self._running.values())
+        pods = list(self._running.values())
+        for pod in pods:
+            code = self._processes.code(pod.name)
+            assert code is None, (
+                f"{pod.name} ended with {code}:\n{self.log(pod).read_text()[-3000:]}"
+            )
+        return pods
 
     def log(self, pod: RealPod) -> Path:
         """The log of a pod's main process."""

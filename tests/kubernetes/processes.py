@@ -46,6 +46,11 @@ class Processes:
         """The exit code of a program that has ended; None while it runs."""
         return self._running[name].poll()
 
+    def code(self, name: str) -> int | None:
+        """As :meth:`ended`, and None too for what has been stopped."""
+        process = self._running.get(name)
+        return None if process is None else process.poll()
+
     def stop(self, name: str, gentle_s: float = 10.0) -> None:
         """End a program: SIGTERM, then SIGKILL to its whole session."""
         process = self._running.pop(name)

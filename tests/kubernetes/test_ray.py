@@ -1,7 +1,7 @@
 """A RayService with a real Ray in its pods, which serves our applications; and its upgrade.
 
-The pods of Redis and of the RayService run their own commands (pods.py); the RayCluster `processors`
-beside them has pods in name, and a real slot goes on committing to a real Kafka.
+The pods of Redis and of the RayService run their own commands (pods.py); the RayCluster
+`processors` beside them has pods in name, and a real slot goes on committing to a real Kafka.
 """
 
 import json
@@ -137,7 +137,7 @@ def committed(processes: Processes) -> int:
 
 
 def ask(network: Network, url: str, *headers: str) -> tuple[int, str]:
-    """Ask from beside the control plane; return the status, 0 where nobody answers, and the body."""
+    """Ask from beside the control plane; return the status (0: no answer) and the body."""
     words = [VENV / "bin" / "python", "-c", _ASK, url, *headers]
     done = subprocess.run(network.command(words), capture_output=True, text=True, check=True)
     status, _, body = done.stdout.strip().partition(" ")
