@@ -20,7 +20,7 @@ from serve.auth import new_token
 TOKEN_VARIABLE: Final = "IMUSTREAM_TOKEN"
 """The token for an api that is not this machine's; as `imustream token` prints it there."""
 
-_OPEN_S: Final = 10.0
+_OPEN_S: Final = 20.0
 _TOKEN_HOURS: Final = 1.0
 
 

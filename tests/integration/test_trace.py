@@ -123,12 +123,13 @@ def _follows_a_frame_live(start_us: int, client: Client) -> None:
     device = threading.Thread(target=go_on)
     device.start()
     try:
-        found = _trace("--latest")
+        # It ends when all has come: a busy machine takes longer than the usual 15 seconds.
+        found = _trace("--latest", "--within", "120")
     finally:
         done.set()
         device.join()
     states = _states(found)
-    assert set(states.values()) == {"here"}, found
+    assert [name for name, state in states.items() if state != "here"] == []
     assert {"mqtt", "transformed", "websocket", "prediction", "session"} <= states.keys()
     in_order = {stage["name"]: stage["after_us"] for stage in found["stages"]}
     assert 0 <= in_order["transformed"] <= in_order["prediction"]
