@@ -33,7 +33,7 @@ _REPLICA = "ServeReplica:"
 
 
 def leave(settings: RaySettings) -> None:
-    """Drain this node. Returns when nothing of ours runs here, or the time is up.
+    """Let go of the node that this process is on; returns as :func:`let_go`.
 
     Raises:
         UnavailableError: no Ray runs here, or it refuses.
@@ -42,9 +42,20 @@ def leave(settings: RaySettings) -> None:
         ray.init(address="auto", namespace=settings.namespace, log_to_driver=False)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise UnavailableError(f"no Ray on this node ({str(error).splitlines()[0]})") from None
-    node = ray.get_runtime_context().get_node_id()
+    let_go(ray.get_runtime_context().get_node_id(), settings.namespace)
+
+
+def let_go(node: str, namespace: str) -> None:
+    """Let go of a node. Ray must be initialised.
+
+    Returns when nothing of ours in ``namespace`` runs there, nor a replica; or the time is up.
+
+    Raises:
+        UnavailableError: Ray refuses.
+    """
     _refuse_more(node)
-    handles = [_handle(actor, settings) for actor in _actors(node) if _is_ours(actor, settings)]
+    names = [actor.name for actor in _actors(node) if _is_ours(actor, namespace)]
+    handles = [ray.get_actor(name, namespace=namespace) for name in names]
     stopping = [handle.stop.remote() for handle in handles]
     if stopping:
         ray.wait(stopping, num_returns=len(stopping), timeout=STOP_TIMEOUT_S)
@@ -77,18 +88,14 @@ def _actors(node: str) -> list[Any]:
     return list(found)
 
 
-def _is_ours(actor: Any, settings: RaySettings) -> bool:
+def _is_ours(actor: Any, namespace: str) -> bool:
     name = actor.name or ""
-    here = actor.ray_namespace == settings.namespace
+    here = actor.ray_namespace == namespace
     return here and (name == bridge.NAME or parse(name) is not None)
 
 
 def _is_replica(actor: Any) -> bool:
     return str(actor.class_name).startswith(_REPLICA)
-
-
-def _handle(actor: Any, settings: RaySettings) -> Any:
-    return ray.get_actor(actor.name, namespace=settings.namespace)
 
 
 def main() -> int:
