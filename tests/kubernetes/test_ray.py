@@ -20,11 +20,11 @@ from pipelines.settings import load_settings
 from serve.auth import new_token
 from serve.signing_key import new_key_pem
 from tests.kubernetes.control_plane import ControlPlane
+from tests.kubernetes.made_up_secrets import RAY_TOKEN, made_by_others
 from tests.kubernetes.network import Network
 from tests.kubernetes.overlays import Object, apply_all, overlay, ray_pods, remove_all
 from tests.kubernetes.pods import IMAGE_ENVIRONMENT, NAMESPACE, USER, Pods, RealPod
 from tests.kubernetes.processes import Processes, wait_until
-from tests.kubernetes.secrets import RAY_TOKEN, made_by_others
 from tests.kubernetes.servers import Servers
 from tests.kubernetes.test_overlays import known
 
