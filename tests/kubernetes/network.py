@@ -56,6 +56,8 @@ class Network:
         _ip("-n", pod, "link", "set", "lo", "up")
         _ip("-n", pod, "addr", "add", f"{address}/{_BITS}", "dev", "eth0")
         _ip("-n", pod, "link", "set", "eth0", "up")
+        # Nothing is behind the gateway; Ray learns its own address by asking where it would go.
+        _ip("-n", pod, "route", "add", "default", "via", GATEWAY)
         return pod
 
     def remove_pod(self, pod: str) -> None:
