@@ -205,7 +205,7 @@ def processors(control_plane: ControlPlane) -> dict[str, str]:
 
 
 def test_the_ray_service_becomes_ready_and_serves_our_applications(
-    control_plane: ControlPlane, network: Network, pods: Pods, signing_key: str
+    control_plane: ControlPlane, network: Network, pods: Pods, signing_key: str, slot: str
 ) -> None:
     service = wait_until_ready(control_plane, pods)
     assert applications(service) == dict.fromkeys(("api", "live", "inference"), "RUNNING")
@@ -215,8 +215,9 @@ def test_the_ray_service_becomes_ready_and_serves_our_applications(
     assert ask(network, f"{url}/api/v1/pipelines")[0] == 401
     settings = load_settings(auth={"signing_key": signing_key})
     bearer = f"Authorization: Bearer {new_token(settings, 1.0)}"
-    status, body = ask(network, f"{url}/api/v1/pipelines", bearer)
-    assert (status, "sensor-processing" in body) == (200, True)
+    pipelines = f"{url}/api/v1/pipelines"
+    wait_until("answer out of Kafka", lambda: ask(network, pipelines, bearer)[0] == 200, 60)
+    assert "sensor-processing" in ask(network, pipelines, bearer)[1]
     status, body = ask(network, f"{url}/v2/models/velocity", bearer)
     assert (status, json.loads(body)["name"]) == (200, "velocity")
     # `live` answers, and says that it speaks WebSocket only.
