@@ -1,5 +1,6 @@
 """The keeper of a cluster's processors, on a real Ray head: what it submits, and when again."""
 
+import logging
 import time
 import urllib.error
 import urllib.request
@@ -83,8 +84,9 @@ def test_a_new_version_submits_again_and_replaces_only_what_differs(cluster: Sta
 
 
 def test_a_head_of_other_code_is_waited_for_and_in_the_end_named(
-    cluster: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    cluster: Stack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     monkeypatch.setattr(keeping, "command", lambda program: _of_other_code(*program))
     monkeypatch.setattr("cluster.kubernetes.keeper_plan.MAX_FAILURES", 2)
     other = keeper(cluster, "v3")
@@ -94,7 +96,7 @@ def test_a_head_of_other_code_is_waited_for_and_in_the_end_named(
             other.look()
             assert not other.ready()
             time.sleep(0.5)
-    assert "was submitted as job" in capsys.readouterr().out
+    assert "was submitted as job" in caplog.text
 
 
 def _of_other_code(*program: str) -> str:
@@ -102,15 +104,16 @@ def _of_other_code(*program: str) -> str:
 
 
 def test_a_cluster_that_is_a_new_one_is_given_the_stream_again(
-    cluster: Stack, capsys: pytest.CaptureFixture[str]
+    cluster: Stack, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     one = keeper(cluster, "v4")
     keep_until_ready(one)
     before = slots(cluster)
     cluster.stop("ray")
     one.look()
     assert not one.ready()
-    assert "no Ray at" in capsys.readouterr().out
+    assert "no Ray at" in caplog.text
     cluster.start("ray")
     keep_until_ready(one)
     assert submitted(cluster, "v4") == succeeded()

@@ -152,6 +152,8 @@ class ControlPlane:
             f"--cert-dir={self._folder}/certificates",
             f"--token-auth-file={tokens}",
             "--authorization-mode=Node,RBAC",
+            # As clusters have it: what refuses a privileged pod is the namespace.
+            "--allow-privileged",
             "--service-cluster-ip-range=10.96.0.0/16",
             f"--service-account-issuer={_ISSUER}",
             f"--service-account-key-file={self._key()}",
