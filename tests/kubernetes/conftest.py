@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.kubernetes import programs
+from tests.kubernetes.beside import Beside
 from tests.kubernetes.control_plane import ControlPlane
 from tests.kubernetes.network import Network
 from tests.kubernetes.processes import Processes
+from tests.kubernetes.servers import Servers
 
 ASKED_FOR = "IMUSTREAM_TEST_KUBERNETES"
 collect_ignore_glob = [] if os.environ.get(ASKED_FOR) else ["test_*.py"]
@@ -57,3 +59,20 @@ def control_plane(folder: Path, network: Network, processes: Processes) -> Contr
     started.start()
     started.start_operator()
     return started
+
+
+@pytest.fixture(scope="module")
+def servers(
+    folder: Path, network: Network, processes: Processes, request: pytest.FixtureRequest
+) -> Iterator[Servers]:
+    """Kafka, Mosquitto and the document database, empty for each file of tests."""
+    started = Servers(folder / f"servers-{request.module.__name__}", network, processes)
+    started.start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def beside(network: Network, processes: Processes, servers: Servers) -> Beside:
+    """Runs our own programs beside the control plane."""
+    return Beside(network, processes, servers.environment)

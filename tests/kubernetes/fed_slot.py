@@ -1,8 +1,7 @@
-"""`python -m tests.kubernetes.fed_slot`: a slot of sensor_processing, fed, telling how far it is.
+"""`python -m tests.kubernetes.fed_slot`: a slot of sensor_processing, fed, without a Ray.
 
 It creates the topics, produces ten frames a second to imu-data-all, and runs the slot on them, as
-the actor of a slot does. Each second it writes a line to standard output: the records that the
-ledgers say are done, which is what the slot has committed.
+the actor of a slot does.
 """
 
 import threading
@@ -10,14 +9,13 @@ import time
 from itertools import count
 
 from pipelines.admin import create_topics
-from pipelines.changelog import read_changelog
 from pipelines.kafka_clients import new_producer, producer_options
 from pipelines.operators.sensor_processing import SensorProcessing
 from pipelines.owned_partition import SlotIdentity
 from pipelines.settings import Settings, load_settings
 from pipelines.slot import Slot
 from pipelines.slot_loop import SlotLoop
-from pipelines.topics import PARTITIONS, RAW, SENSOR_PROCESSING_CHANGELOG
+from pipelines.topics import RAW
 from tests.unit.frame_building import PERIOD_US, frame
 
 _EVERY_S = 0.1
@@ -49,13 +47,7 @@ def main() -> None:
     threading.Thread(target=feed, args=(settings,), daemon=True).start()
     identity = SlotIdentity(SensorProcessing.name, 1, 0, 1, "test")
     operator = SensorProcessing(settings.processing, identity.code_version)
-    loop = SlotLoop(lambda: Slot(operator, settings, identity), settings, identity)
-    threading.Thread(target=loop.run, daemon=True).start()
-    while True:
-        saved = read_changelog(settings.kafka, SENSOR_PROCESSING_CHANGELOG, range(PARTITIONS))
-        ledgers = [one.ledger for one in saved.values() if one.ledger is not None]
-        print(sum(ledger.next_offset for ledger in ledgers), flush=True)
-        time.sleep(1)
+    SlotLoop(lambda: Slot(operator, settings, identity), settings, identity).run()
 
 
 if __name__ == "__main__":

