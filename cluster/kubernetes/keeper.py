@@ -24,7 +24,7 @@ from pipelines.errors import ImustreamError, UnavailableError
 from pipelines.logs import configure_logging
 from pipelines.settings import load_settings
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = logging.getLogger("cluster.kubernetes.keeper")  # It runs as __main__.
 
 DEPLOYED_AS_VARIABLE = "IMUSTREAM_DEPLOYED_AS"
 PORT = 8080

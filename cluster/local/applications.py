@@ -17,7 +17,7 @@ from cluster.local.state_folder import StateFolder
 from pipelines.logs import configure_logging
 from pipelines.settings import Settings, load_settings
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = logging.getLogger("cluster.local.applications")  # It runs as __main__.
 
 _POLL_S = 0.25
 _RETRY_S = 2.0
