@@ -83,8 +83,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m serve", description="Deploy on the running Ray."
     )
-    parser.add_argument("application", nargs="*", choices=[*BUILDERS, []], metavar="APPLICATION")
+    parser.add_argument("application", nargs="*", metavar="APPLICATION")
     names = parser.parse_args().application or list(BUILDERS)
+    if unknown := set(names) - set(BUILDERS):
+        parser.error(
+            f"no application {', '.join(sorted(unknown))}: there are {', '.join(BUILDERS)}"
+        )
     try:
         settings = load_settings()
         configure_logging(settings, "deploy-serve")

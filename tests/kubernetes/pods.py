@@ -7,6 +7,7 @@ asked: the tests ask them themselves.
 
 import base64
 import json
+import subprocess
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -113,6 +114,26 @@ class Pods:
     def log(self, pod: RealPod) -> Path:
         """The log of a pod's main process."""
         return self._processes.log(pod.name)
+
+    def pre_stop(self, pod: RealPod) -> "subprocess.CompletedProcess[str]":
+        """Run what a kubelet runs in a pod before it ends it."""
+        found = self._control_plane.get(f"pod/{pod.name}", "--namespace", NAMESPACE)
+        command = found["spec"]["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
+        spec = json.loads((self._folder / f"{pod.name}.json").read_text())
+        ids = subprocess.run(
+            ["ip", "netns", "pids", pod.namespace], capture_output=True, text=True, check=True
+        ).stdout.split()
+        # Those that wait outside are root's; the oldest inside is the pod's main process.
+        inside = min(int(pid) for pid in ids if Path(f"/proc/{pid}").stat().st_uid == USER)
+        enter = ["/usr/bin/nsenter", f"--target={inside}", "--mount", "--pid", "--net", "--root"]
+        enter += ["--wd", f"--setuid={USER}", f"--setgid={USER}"]
+        return subprocess.run(
+            [*enter, *command],
+            env=spec["environment"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def _run(self) -> None:
         try:

@@ -162,6 +162,52 @@ def answers(pods: Pods, beside: Beside) -> bool:
     return bool(heads) and beside.ask(f"http://{heads[0].address}:52365/api/healthz")[0] == 200
 
 
+def test_a_node_that_goes_hands_its_slots_over_before(
+    control_plane: ControlPlane, pods: Pods, commits: Commits
+) -> None:
+    (old,) = of_part(pods, WORKER)
+    set_workers(control_plane, 2)
+    wait_until("second worker", lambda: len(of_part(pods, WORKER)) == 2, 60)
+    (new,) = (pod for pod in of_part(pods, WORKER) if pod.name != old.name)
+    wait_until("Ray in the second worker", lambda: bool(ray_processes_in(new)), 90)
+    commits.begin()
+    began = time.monotonic()
+    left = pods.pre_stop(old)
+    assert left.returncode == 0, left.stdout + left.stderr
+    took_s = time.monotonic() - began
+
+    def moved() -> bool:
+        commits.look()
+        return not slots_in(old) and len(slots_in(new)) == 5
+
+    wait_until("slots in the other worker", moved, BACK_S)
+    done = commits.look()
+    wait_until("commit there", lambda: commits.look() > done, 60)
+    print(f"\nlet go in {took_s:.0f} s; commits at most {commits.longest_s():.1f} s apart")
+    assert commits.longest_s() < 30
+    control_plane.kubectl("delete", f"pod/{old.name}", *_HERE, "--wait=false")
+    set_workers(control_plane, 1)
+    wait_until("one worker", lambda: of_part(pods, WORKER) == [new], 60)
+
+
+def set_workers(control_plane: ControlPlane, count: int) -> None:
+    """As the autoscaler would, whose sidecar does not run here."""
+    fields = ("maxReplicas", "replicas") if count > 1 else ("replicas", "maxReplicas")
+    patches = [
+        {"op": "replace", "path": f"/spec/workerGroupSpecs/1/{field}", "value": count}
+        for field in fields
+    ]
+    patch = f"--patch={json.dumps(patches)}"
+    control_plane.kubectl("patch", "raycluster/processors", *_HERE, "--type=json", patch)
+
+
+def ray_processes_in(pod: RealPod) -> list[str]:
+    found = subprocess.run(
+        ["ip", "netns", "pids", pod.namespace], capture_output=True, text=True, check=True
+    ).stdout.split()
+    return [pid for pid in found if "raylet/raylet" in _title(pid)]
+
+
 def test_slots_start_elsewhere_when_their_node_is_lost(
     control_plane: ControlPlane, pods: Pods, commits: Commits
 ) -> None:

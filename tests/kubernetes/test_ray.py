@@ -19,7 +19,7 @@ from tests.kubernetes.beside import Beside, Commits
 from tests.kubernetes.control_plane import ControlPlane
 from tests.kubernetes.made_up_secrets import RAY_TOKEN, made_by_others
 from tests.kubernetes.network import Network
-from tests.kubernetes.overlays import Object, apply_all, overlay, ray_pods, remove_all
+from tests.kubernetes.overlays import Object, apply_all, of_kind, overlay, ray_pods, remove_all
 from tests.kubernetes.pods import NAMESPACE, USER, Pods
 from tests.kubernetes.processes import Processes, wait_until
 from tests.kubernetes.real_pods import of_part, real_pods, tails
@@ -37,10 +37,27 @@ def signing_key() -> str:
     return new_key_pem()
 
 
+def with_two_replicas(objects: list[Object]) -> list[Object]:
+    """Return the overlay for one node with the RayService of the one for many."""
+    production = overlay("production")
+    text = json.dumps(of_kind(production, "RayService"))
+    settings = [
+        next(
+            one["metadata"]["name"]
+            for one in of_kind(some, "ConfigMap")
+            if one["metadata"]["name"].startswith("imustream-settings-")
+        )
+        for some in (production, objects)
+    ]
+    # It is too large for the quota of one node.
+    others = [one for one in objects if one["kind"] not in ("RayService", "ResourceQuota")]
+    return [*others, *json.loads(text.replace(*settings))]
+
+
 @pytest.fixture(scope="module")
 def applied(control_plane: ControlPlane, signing_key: str) -> Iterator[list[Object]]:
-    """The overlay for one node, and the Secrets it names."""
-    objects = known(overlay("single-node"))
+    """The overlay for one node, but two of api and live; and the Secrets it names."""
+    objects = with_two_replicas(known(overlay("single-node")))
     apply_all(control_plane, [*objects, *made_by_others(signing_key)])
     yield objects
     remove_all(control_plane)
@@ -127,8 +144,11 @@ def test_the_ray_service_becomes_ready_and_serves_our_applications(
 ) -> None:
     service = wait_until_ready(control_plane, pods)
     assert applications(service) == dict.fromkeys(("api", "live", "inference"), "RUNNING")
-    (worker,) = of_part(pods, "api")
-    url = f"http://{worker.address}:8000"
+    first, second = of_part(pods, "api")
+    for worker in (first, second):
+        url = f"http://{worker.address}:8000"
+        assert beside.ask(f"{url}/health/live") == (200, '{"live":true}')
+    url = f"http://{second.address}:8000"
     assert beside.ask(f"{url}/health/live") == (200, '{"live":true}')
     assert beside.ask(f"{url}/api/v1/pipelines")[0] == 401
     settings = load_settings(auth={"signing_key": signing_key})
