@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 DEBIAN: Final = "bookworm"
 _INCLUDED: Final = "ca-certificates,python3,python3-venv"
@@ -77,6 +77,7 @@ def entering(
     folder: str = "/",
     user: str = "0:0",
     writable: Sequence[str] | None = None,
+    output: IO[str] | int = subprocess.PIPE,
 ) -> subprocess.Popen[str]:
     """Start a command in a root file system; all its processes end with it.
 
@@ -93,7 +94,8 @@ def entering(
             *command,
         ],
         env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", **environment},
-        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
         stderr=subprocess.STDOUT,
         text=True,
     )
