@@ -39,7 +39,7 @@ ray start --head --node-ip-address=127.0.0.1 --port="$RAY_PORT" --num-cpus=16 \
   --include-dashboard=false --temp-dir=/tmp/ray --object-store-memory=100000000 \
   --disable-usage-stats
 python -m actors
-echo "compiled anew: $(find /run/imustream/compiled -newer /tmp/began -type f | wc -l)"
+echo "compiled anew:" $(find /run/imustream/compiled -newer /tmp/began -name "*.nb?" -printf "%f ")"."
 echo "all runs"
 exec sleep infinity
 """
@@ -111,7 +111,7 @@ def test_it_builds_and_can_write_nowhere_but_where_pods_mount_something(image: I
     said = said_by(
         image, "id; for f in / /app /opt/venv /etc /tmp /run/imustream; do touch $f/x; done"
     )
-    assert "uid=10001 gid=10001" in said
+    assert said.startswith("uid=10001(imustream) gid=10001(imustream)")
     refused = [line for line in said.splitlines() if "Read-only file system" in line]
     assert [line.split("'")[1] for line in refused] == ["//x", "/app/x", "/opt/venv/x", "/etc/x"]
 
@@ -135,4 +135,4 @@ def test_the_stream_runs_in_it_without_compiling_anything(
         result = verify(settings, sent, stages=STAGES)
     assert result.ok, result.differences[:5]
     assert result.samples > 20_000
-    assert "compiled anew: 0" in log.read_text()
+    assert "compiled anew: ." in log.read_text()
