@@ -4,7 +4,7 @@ RUN := .venv/bin/python -m
 export PATH := $(PATH):$(CURDIR)/.tools/bin
 
 .DEFAULT_GOAL := help
-.PHONY: test-kubernetes help python setup monitoring demo test slow test-cluster-parts chaos bench lint lock clean
+.PHONY: test-kubernetes help python setup monitoring demo test slow test-cluster-parts test-image chaos bench lint lock clean
 
 help: ## Show these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' $(MAKEFILE_LIST) | awk '{printf "  make %-18s", $$1; $$1=""; print}'
@@ -33,6 +33,9 @@ slow: setup ## Run the tests that `make test` leaves out for their length
 test-cluster-parts: python ## Prove on real servers what the Kubernetes manifests claim
 	@$(PYTHON) -m cluster.setup kubernetes nginx
 	@$(RUN) pytest tests/cluster
+
+test-image: setup ## Build the image without a container engine, as root, and run the stream from it
+	@$(RUN) pytest tests/image
 
 chaos: setup ## Every fault under load, proved: CHAOS_ROUNDS=1 unless said otherwise
 	@.venv/bin/imustream chaos --rounds $${CHAOS_ROUNDS:-1}

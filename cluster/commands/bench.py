@@ -15,6 +15,7 @@ _DRAIN_EXAMPLES = "Example: imustream bench drain --sensors 1000 --seconds 60 --
 _MAP_EXAMPLES = "Example: imustream bench map --sensors 1000 --seconds 60 --json"
 _ARCHIVE_EXAMPLES = "Example: imustream bench archive --json"
 _RECOVERY_EXAMPLES = "Example: imustream bench recovery --json"
+_NODES_EXAMPLES = "Example: imustream bench nodes --json"
 
 _METRICS_EXAMPLES = "Example: imustream bench metrics --rounds 2 --json"
 _INFERENCE_EXAMPLES = "Example: imustream bench inference --sensors 1000 --seconds 30 --json"
@@ -42,6 +43,7 @@ def register(app: typer.Typer) -> None:
     bench.command(epilog=_CAPACITY_EXAMPLES)(capacity)
     bench.command(epilog=_DRAIN_EXAMPLES)(drain)
     bench.command(epilog=_RECOVERY_EXAMPLES)(recovery)
+    bench.command(epilog=_NODES_EXAMPLES)(nodes)
     bench.command(epilog=_ARCHIVE_EXAMPLES)(archive)
     bench.command(epilog=_INFERENCE_EXAMPLES)(inference)
     bench.command(epilog=_METRICS_EXAMPLES)(metrics)
@@ -221,6 +223,24 @@ def recovery(as_json: _Json = False) -> None:
     settings, stack_id = _running()
     with _Status() as status:
         figures = measure_recovery(settings, stack_id, status.say)
+    _print(figures, as_json)
+
+
+def nodes(as_json: _Json = False) -> None:
+    """Lose whole nodes of a simulated Ray cluster under load, on servers of its own.
+
+    It needs no running stack: three nodes and a head start on this machine, and all of it ends.
+    """
+    import os
+
+    from cluster.local.ray_head import ray_environment
+
+    # Ray reads some of it when it is imported.
+    os.environ.update(ray_environment())
+    from cluster.bench.node_loss import measure_node_loss
+
+    with _Status() as status:
+        figures = measure_node_loss(status.say)
     _print(figures, as_json)
 
 
