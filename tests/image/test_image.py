@@ -39,7 +39,8 @@ ray start --head --node-ip-address=127.0.0.1 --port="$RAY_PORT" --num-cpus=16 \
   --include-dashboard=false --temp-dir=/tmp/ray --object-store-memory=100000000 \
   --disable-usage-stats
 python -m actors
-echo "compiled anew:" $(find /run/imustream/compiled -newer /tmp/began -name "*.nb?" -printf "%f ")"."
+anew=$(find /run/imustream/compiled -newer /tmp/began -name "*.nb?" -printf "%f ")
+echo "compiled anew: $anew."
 echo "all runs"
 exec sleep infinity
 """
