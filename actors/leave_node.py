@@ -56,7 +56,7 @@ def let_go(node: str, namespace: str) -> None:
     _refuse_more(node)
     names = [actor.name for actor in _actors(node) if _is_ours(actor, namespace)]
     handles = [ray.get_actor(name, namespace=namespace) for name in names]
-    stopping = [handle.stop.remote() for handle in handles]
+    stopping: list[Any] = [handle.stop.remote() for handle in handles]
     if stopping:
         ray.wait(stopping, num_returns=len(stopping), timeout=STOP_TIMEOUT_S)
     for handle in handles:
