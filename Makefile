@@ -4,7 +4,7 @@ RUN := .venv/bin/python -m
 export PATH := $(PATH):$(CURDIR)/.tools/bin
 
 .DEFAULT_GOAL := help
-.PHONY: test-kubernetes help python setup monitoring demo test slow test-cluster-parts test-image chaos bench lint lock clean
+.PHONY: help python setup monitoring demo test slow test-kubernetes test-cluster-parts test-image chaos bench lint lock clean
 
 help: ## Show these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' $(MAKEFILE_LIST) | awk '{printf "  make %-18s", $$1; $$1=""; print}'
@@ -27,8 +27,13 @@ test: python ## Check formatting, lint, types, import layers, and run all tests
 	@$(MAKE) --no-print-directory lint
 	@$(RUN) pytest -m "not slow" --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
-slow: setup ## Run the tests that `make test` leaves out for their length
-	@$(RUN) pytest -m slow
+slow: python ## Run the tests that `make test` leaves out for their length
+	@$(PYTHON) -m cluster.setup browser prometheus kubernetes
+	@$(RUN) pytest -m slow --ignore tests/cluster --ignore tests/image --ignore tests/kubernetes
+
+test-kubernetes: setup ## Apply every overlay to a real control plane, as root: the first time a Go build of 15 minutes
+	@$(PYTHON) -m cluster.setup kubernetes
+	@IMUSTREAM_TEST_KUBERNETES=1 $(RUN) pytest tests/kubernetes
 
 test-cluster-parts: python ## Prove on real servers what the Kubernetes manifests claim
 	@$(PYTHON) -m cluster.setup kubernetes nginx
@@ -42,10 +47,6 @@ chaos: setup ## Every fault under load, proved: CHAOS_ROUNDS=1 unless said other
 
 bench: setup ## Measure everything in BENCHMARKS.md on a stack of its own
 	@IMUSTREAM_LOCAL__STATE_DIR=.state/bench cluster/bench/run.sh
-
-test-kubernetes: setup ## Apply every overlay to a real control plane, as root: the first time a Go build of 15 minutes
-	@$(PYTHON) -m cluster.setup kubernetes
-	@IMUSTREAM_TEST_KUBERNETES=1 $(RUN) pytest tests/kubernetes
 
 lint: setup ## Check formatting, lint, types and import layers
 	@$(RUN) ruff format --check .
