@@ -99,6 +99,7 @@ def data(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_and_resumed_it_leaves_the_files_of_one_run(
     archive: Path, tmp_path: Path
 ) -> None:
