@@ -9,6 +9,7 @@ import base64
 import json
 import subprocess
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +29,9 @@ IMAGE_ENVIRONMENT = {
     "XDG_CACHE_HOME": "/run/imustream/compiled",
 }
 """As the Containerfile sets it."""
+
+RESTARTS = 5
+"""How often a container that ended is started again, as a kubelet does: a head before its Redis."""
 
 _POLL_S = 1.0
 _GENTLE_S = 1.0
@@ -75,6 +79,8 @@ class Pods:
         self._binds = binds
         self._names = folder / "names.json"
         self._running: dict[str, RealPod] = {}
+        self._commands: dict[str, list[str]] = {}
+        self._restarts: Counter[str] = Counter()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pods", daemon=True)
         self.failure: Exception | None = None
@@ -98,16 +104,15 @@ class Pods:
         """Return the pods that run now.
 
         Raises:
-            AssertionError: the main process of one has ended.
+            AssertionError: the main process of one has ended more than :data:`RESTARTS` times.
             Exception: what the thread failed with.
         """
         if self.failure is not None:
             raise self.failure
         pods = list(self._running.values())
         for pod in pods:
-            code = self._processes.code(pod.name)
-            assert code is None, (
-                f"{pod.name} ended with {code}:\n{self.log(pod).read_text()[-3000:]}"
+            assert self._restarts[pod.name] <= RESTARTS, (
+                f"{pod.name} ends again and again:\n{self.log(pod).read_text()[-3000:]}"
             )
         return pods
 
@@ -149,6 +154,8 @@ class Pods:
         present = {pod["metadata"]["uid"]: pod for pod in pods}
         for uid in set(self._running) - set(present):
             self._end(uid)
+        for pod_there in self._running.values():
+            self._start_again(pod_there.name)
         for uid, pod in present.items():
             bound = pod["status"].get("podIP") and not pod["metadata"].get("deletionTimestamp")
             if uid not in self._running and bound and self._wanted(pod):
@@ -181,7 +188,16 @@ class Pods:
         command += ["unshare", "--mount", "--pid", "--fork", "--kill-child=SIGTERM"]
         command += [str(VENV / "bin" / "python"), "-m", "tests.kubernetes.container", str(spec)]
         self._running[uid] = RealPod(name, address, namespace, pod["metadata"].get("labels", {}))
+        self._commands[name] = command
         self._processes.start(name, command)
+
+    def _start_again(self, name: str) -> None:
+        """Start a container anew that has ended."""
+        if self._processes.code(name) is None or self._restarts[name] > RESTARTS:
+            return
+        self._restarts[name] += 1
+        self._processes.stop(name)
+        self._processes.start(name, self._commands[name])
 
     def _end(self, uid: str) -> None:
         pod = self._running.pop(uid)
