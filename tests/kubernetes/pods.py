@@ -99,6 +99,8 @@ class Pods:
         self._thread.join()
         for uid in list(self._running):
             self._end(uid)
+        # Or the next to run pods here would be told of these.
+        self._processes.stop(_DNS)
 
     def running(self) -> list[RealPod]:
         """Return the pods that run now.
